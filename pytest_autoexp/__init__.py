@@ -1,0 +1,1 @@
+"""pytest-autoexp: masked research code as pytest tests."""

@@ -1,0 +1,156 @@
+"""What comes out: of a command, of an agent, of an experiment and of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command in a sandbox did.
+
+    Attributes:
+        exit_code: Its exit status; 128 + signal number where a signal ended it.
+        stdout: Its standard output, decoded as UTF-8 with replacement; the middle is cut
+            out where it was longer than the cap.
+        stderr: The same for its standard error.
+        duration_sec: Wall-clock time.
+        killed_by: Which limit ended it: ``"time"``, ``"memory"``, or None.
+        truncated: True if some output was cut out.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    duration_sec: float
+    killed_by: Literal["time", "memory"] | None = None
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True if the command ended by itself with status 0."""
+        return self.exit_code == 0 and self.killed_by is None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an agent spent.  None where the agent does not say.
+
+    Attributes:
+        steps: Number of steps (actions).
+        tokens_in: Tokens sent to models.
+        tokens_out: Tokens received from models.
+        cost_usd: Cost of its model calls.
+    """
+
+    steps: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class AgentResult:
+    """What an agent says of its own work; the verdict never rests on it.
+
+    Attributes:
+        exit_status: ``"completed"``, ``"limit: time"`` (or ``steps``, ``cost``), or
+            ``"crashed: ..."``.
+        reported: Metrics that it claims, by experiment and name.
+        usage: What it spent.
+        trajectory: Path of its record, relative to the workspace, or None.
+        stdout: What it printed, for the artifacts.
+        stderr: The same for its standard error.
+    """
+
+    exit_status: str = "completed"
+    reported: Mapping[str, Any] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    trajectory: str | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True)
+class MetricCheck:
+    """The verdict on one metric (one leaf, where a metric is a list or a mapping).
+
+    Attributes:
+        name: Path of the leaf, such as ``losses[2]``.
+        expected: What the original code gives.
+        measured: What came out, or None if no number did.
+        rel_error: ``|measured - expected| / |expected|``; None without a measured value,
+            infinite where expected is 0 and measured is not.
+        ok: True if it is within tolerance.
+        reason: Why it is not ok, where that is not plain from the numbers.
+    """
+
+    name: str
+    expected: float
+    measured: float | None
+    rel_error: float | None
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What one experiment gave on the grafted code.
+
+    Attributes:
+        name: The experiment.
+        hidden: True if the agent did not see it.
+        checks: One verdict per metric.
+        exit_code: Exit status of its command.
+        killed_by: Which limit ended its command, or None.
+        duration_sec: Wall-clock time of its command.
+        problem: Why the experiment as a whole failed, or an empty string.
+        stdout: Its standard output.
+        stderr: Its standard error.
+    """
+
+    name: str
+    hidden: bool
+    checks: tuple[MetricCheck, ...]
+    exit_code: int
+    killed_by: str | None
+    duration_sec: float
+    problem: str = ""
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if the command succeeded and every metric is within tolerance."""
+        return not self.problem and all(check.ok for check in self.checks)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The outcome of one trial that was judged.
+
+    Attributes:
+        agent: What the agent said of its work.
+        experiments: What was verified.
+        dropped: What the agent changed beyond the masked bodies and may not, a line each.
+        reported_matches: True if every metric that visible experiments ask for was
+            reported within tolerance, False if some was not, None if nothing was reported.
+        agent_sec: Wall-clock time of the agent.
+        verify_sec: Wall-clock time of verification.
+        diff: The agent's changes to the code, as a unified diff.
+    """
+
+    agent: AgentResult
+    experiments: tuple[ExperimentResult, ...]
+    dropped: tuple[str, ...] = ()
+    reported_matches: bool | None = None
+    agent_sec: float = 0.0
+    verify_sec: float = 0.0
+    diff: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """True if every relevant experiment gave every metric within tolerance."""
+        return bool(self.experiments) and all(e.ok for e in self.experiments)

@@ -1,0 +1,186 @@
+"""What a task is: one paper with its text, code base, maskable functions and experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_RTOL = 0.05
+"""Relative tolerance of a metric unless the task says otherwise (paper, section 3: 5 %)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The expected value of one measured number.
+
+    A measured value ``m`` is right when ``|m - expected| <= max(rtol * |expected|, atol)``.
+
+    Attributes:
+        expected: The value that the original code gives.
+        rtol: Relative tolerance; None takes the run's default (ini ``autoexp_tolerance``).
+        atol: Absolute tolerance, in the metric's own unit.
+    """
+
+    expected: float
+    rtol: float | None = None
+    atol: float = 0.0
+
+
+MetricTree = Metric | tuple["MetricTree", ...] | Mapping[str, "MetricTree"]
+"""A metric, a list of them or a mapping of them: the shape the experiment reports."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One maskable Python function.
+
+    Attributes:
+        target: Its name, ``path.py::Qualified.name``; a twin that shares the qualified
+            name with another function of the file has its index behind it, counted from
+            1 in the order of the file: ``path.py::Shape.area#2``.
+        description: The docstring that is left in place of the body.
+    """
+
+    target: str
+    description: str
+
+    @property
+    def path(self) -> str:
+        """Path of its file, relative to the code folder, with forward slashes."""
+        return self.target.split("::", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """Qualified name inside the file, with the twin's index if it has one."""
+        return self.target.split("::", 1)[1]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One command with the metrics that it must give.
+
+    Attributes:
+        name: Unique within the task.
+        description: What to run and what to report, for the agent.
+        command: Shell command, run from the root of the code.
+        timeout_sec: How long the command may take.
+        metrics: Expected metrics by name.
+        depends: Targets of the functions on which some metric depends.
+        hidden: True if the agent never sees this experiment.
+        capture: Regular expressions over standard output by metric name; empty if the
+            command writes its metrics to the file named by ``AUTOEXP_METRICS``.
+    """
+
+    name: str
+    description: str
+    command: str
+    timeout_sec: float
+    metrics: Mapping[str, MetricTree]
+    depends: frozenset[str]
+    hidden: bool = False
+    capture: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The paper of a task.
+
+    Attributes:
+        path: Its text on the host, without result numbers.
+        arxiv: Its arXiv identifier, or None.
+    """
+
+    path: Path
+    arxiv: str | None = None
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """Code that lives in a git repository.
+
+    Attributes:
+        url: What ``git clone`` takes.
+        rev: Full commit hash.
+        path: Folder inside the repository.
+    """
+
+    url: str
+    rev: str
+    path: str = "."
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the task's commands need to run.
+
+    Attributes:
+        requirements: Requirement specifiers, as pip takes them.
+        dockerfile: Path of the task's own Dockerfile on the host, or None.
+    """
+
+    requirements: tuple[str, ...] = ()
+    dockerfile: str | None = None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a sandbox of the task may use.
+
+    Attributes:
+        gpus: Number of whole GPUs.
+        cpus: Number of CPU cores.
+        memory_bytes: Memory limit.
+        disk_bytes: Limit on what may be written.
+        pids: Limit on processes and threads.
+    """
+
+    gpus: int = 0
+    cpus: float = 1.0
+    memory_bytes: int = 2 * 1024**3
+    disk_bytes: int = 1024**3
+    pids: int = 256
+
+
+@dataclass(frozen=True)
+class Task:
+    """One paper: text, code base, maskable functions and experiments.
+
+    Attributes:
+        id: Its name, also the name of its folder by custom.
+        title: The paper's title.
+        folder: The folder that holds ``task.yaml``.
+        paper: The paper's text.
+        code: Folder of the code base on the host, or the git source it comes from.
+        functions: The maskable functions, in the order of ``task.yaml``.
+        experiments: The experiments, in the order of ``task.yaml``.
+        environment: What the commands need.
+        resources: What a sandbox may use.
+    """
+
+    id: str
+    title: str
+    folder: Path
+    paper: Paper
+    code: Path | GitSource
+    functions: tuple[Function, ...]
+    experiments: tuple[Experiment, ...]
+    environment: Environment = field(default_factory=Environment)
+    resources: Resources = field(default_factory=Resources)
+
+    def function(self, target: str) -> Function:
+        """The function named ``target``.
+
+        Raises:
+            KeyError: If the task has no such function.
+        """
+        for function in self.functions:
+            if function.target == target:
+                return function
+        raise KeyError(target)
+
+    def relevant_experiments(self, masked: tuple[str, ...]) -> tuple[Experiment, ...]:
+        """The experiments that depend on a masked function; all of them if none is masked."""
+        if not masked:
+            return self.experiments
+        return tuple(e for e in self.experiments if not e.depends.isdisjoint(masked))

@@ -1,0 +1,1 @@
+"""The places where the agent's and the experiment's commands run."""
