@@ -1,0 +1,1 @@
+"""Reading and checking ``task.yaml``, and finding the code that it names."""

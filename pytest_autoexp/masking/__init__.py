@@ -1,0 +1,1 @@
+"""Functions of a code base: find them, mask them, graft an agent's bodies, draw cases."""

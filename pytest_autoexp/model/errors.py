@@ -59,7 +59,7 @@ class TaskError(InfrastructureError):
         return type(self), (self.problems,)
 
 
-class LimitReached(BaseException):  # noqa: N818 - the field's word; it ends an agent, it is no error
+class LimitReached(BaseException):
     """Ends an agent at one of its limits; what it wrote so far is verified all the same.
 
     It derives from :class:`BaseException` so that an agent's ``except Exception`` does

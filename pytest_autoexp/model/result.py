@@ -154,3 +154,16 @@ class TrialResult:
     def passed(self) -> bool:
         """True if every relevant experiment gave every metric within tolerance."""
         return bool(self.experiments) and all(e.ok for e in self.experiments)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What a trial leaves to be kept beside its result.
+
+    Attributes:
+        files: The agent's sources that count, by path relative to the code.
+        trajectory: The agent's record, or None.
+    """
+
+    files: Mapping[str, bytes]
+    trajectory: bytes | None = None

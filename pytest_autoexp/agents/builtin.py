@@ -1,0 +1,35 @@
+"""The two agents that every task is tried with: one must pass, one must fail."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pytest_autoexp.loading.code import code_folder, copy_code
+from pytest_autoexp.model.result import AgentResult
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.model.trial import CODE_DIR, Trial
+from pytest_autoexp.sandbox.protocol import Sandbox
+
+
+class Oracle:
+    """Writes the original bodies: must pass every case of every task."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult:
+        """Put the original code over the masked one."""
+        with tempfile.TemporaryDirectory(prefix="autoexp-") as folder:
+            code = Path(folder, CODE_DIR)
+            copy_code(code_folder(self._task), code)
+            sandbox.put(code, CODE_DIR)
+        return AgentResult()
+
+
+class Noop:
+    """Does nothing: must fail every case with n of 1 or more, and pass n=0."""
+
+    def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult:
+        """Leave the workspace as it is."""
+        return AgentResult()

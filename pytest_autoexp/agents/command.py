@@ -1,0 +1,235 @@
+"""A command agent: a shell command run inside the sandbox, described by a small .yaml file.
+
+.. code-block:: yaml
+
+    name: my-agent
+    command: my-agent --instructions "$AUTOEXP_INSTRUCTIONS" --model "$AUTOEXP_OPTION_MODEL"
+    requires: [my-agent]            # programs that must be on the sandbox's PATH
+    options: {model: small}         # defaults; --agent-option model=large overrides
+    env: {MY_AGENT_QUIET: "1"}      # further variables
+    trajectory: trajectory.jsonl    # kept with the trial's artifacts
+
+The command starts in the workspace and finds these variables: ``AUTOEXP_WORKSPACE``,
+``AUTOEXP_INSTRUCTIONS``, ``AUTOEXP_CODE``, ``AUTOEXP_PAPER`` (not with
+``autoexp_context=none``), ``AUTOEXP_REPORT`` (where to write the measured metrics),
+``AUTOEXP_USAGE`` (where it may write ``{"steps": 3, "tokens_in": 1, "tokens_out": 1,
+"cost_usd": 0.01}``), ``AUTOEXP_TIME_LIMIT_SEC``, ``AUTOEXP_STEP_LIMIT``,
+``AUTOEXP_COST_LIMIT_USD`` and ``AUTOEXP_OPTION_<KEY>`` for each option.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_autoexp.model.errors import InfrastructureError, UsageError
+from pytest_autoexp.model.result import AgentResult, CommandResult, Usage
+from pytest_autoexp.model.trial import CODE_DIR, INSTRUCTIONS_FILE, PAPER_FILE, REPORT_FILE, Trial
+from pytest_autoexp.sandbox.protocol import Sandbox
+
+USAGE_FILE = "usage.json"
+"""Where a command agent may write what it spent, inside the workspace."""
+
+MAX_AGENT_FILE_BYTES = 1024**2
+"""Largest agent .yaml, and largest usage file, that is read."""
+
+_CHECK_SEC = 30.0
+_OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class CommandAgent:
+    """An agent that is one shell command.
+
+    Attributes:
+        name: For reports.
+        command: Run by ``sh -c`` in the workspace.
+        requires: Programs that must be on the sandbox's PATH.
+        options: Values of its options.
+        env: Further environment variables.
+        trajectory: Path of its record, relative to the workspace, or None.
+    """
+
+    name: str
+    command: str
+    requires: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    trajectory: str | None = None
+
+    def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult:
+        """Run the command until it ends or the time limit ends it.
+
+        Raises:
+            InfrastructureError: If a required program is missing from the sandbox.
+        """
+        self._check_programs(sandbox)
+        result = sandbox.run(
+            self.command,
+            time_limit_sec=trial.limits.time_sec,
+            env=self._variables(trial, sandbox.workspace),
+        )
+        return AgentResult(
+            exit_status=_exit_status(result),
+            usage=read_usage(sandbox.read(USAGE_FILE, MAX_AGENT_FILE_BYTES)),
+            trajectory=self.trajectory,
+            stdout=result.stdout,
+            stderr=result.stderr,
+        )
+
+    def _check_programs(self, sandbox: Sandbox) -> None:
+        if not self.requires:
+            return
+        check = "; ".join(
+            f"command -v {shlex.quote(program)} >/dev/null || echo {shlex.quote(program)}"
+            for program in self.requires
+        )
+        result = sandbox.run(check, time_limit_sec=_CHECK_SEC)
+        if missing := result.stdout.split():
+            raise InfrastructureError(
+                f"agent {self.name}: {', '.join(missing)} not found on the PATH of the "
+                f"{sandbox.kind} sandbox; install it in the task's image or choose a sandbox "
+                "that has it (key 'requires' of the agent's file)"
+            )
+
+    def _variables(self, trial: Trial, workspace: str) -> dict[str, str]:
+        variables = {
+            "AUTOEXP_WORKSPACE": workspace,
+            "AUTOEXP_INSTRUCTIONS": f"{workspace}/{INSTRUCTIONS_FILE}",
+            "AUTOEXP_CODE": f"{workspace}/{CODE_DIR}",
+            "AUTOEXP_REPORT": f"{workspace}/{REPORT_FILE}",
+            "AUTOEXP_USAGE": f"{workspace}/{USAGE_FILE}",
+            "AUTOEXP_TIME_LIMIT_SEC": f"{trial.limits.time_sec:g}",
+            "AUTOEXP_STEP_LIMIT": str(trial.limits.steps),
+            "AUTOEXP_COST_LIMIT_USD": f"{trial.limits.cost_usd:g}",
+        }
+        if trial.context == "full":
+            variables["AUTOEXP_PAPER"] = f"{workspace}/{PAPER_FILE}"
+        for key, value in self.options.items():
+            variables["AUTOEXP_OPTION_" + key.upper().replace("-", "_")] = value
+        return variables | dict(self.env)
+
+
+def _exit_status(result: CommandResult) -> str:
+    if result.killed_by == "time":
+        return "limit: time"
+    if result.killed_by == "memory":
+        return "crashed: out of memory"
+    return "completed" if result.exit_code == 0 else f"crashed: exit status {result.exit_code}"
+
+
+def load_command_agent(path: Path, options: Mapping[str, str]) -> CommandAgent:
+    """Read an agent's .yaml file.
+
+    Args:
+        path: The file.
+        options: What ``--agent-option`` gave; only options that the file names are taken.
+
+    Raises:
+        UsageError: If the file or an option cannot be used; says what is allowed.
+    """
+    data = _read_yaml(path)
+    allowed = [f.name for f in fields(CommandAgent)]
+    for key in data:
+        if key not in allowed:
+            near = difflib.get_close_matches(str(key), allowed, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{path}: unknown key {key!r}{hint} (allowed: {', '.join(allowed)})")
+    command = data.get("command")
+    if not isinstance(command, str) or not command.strip():
+        raise UsageError(f"{path}: command: found {command!r}; allowed: a shell command, as text")
+    requires = data.get("requires", [])
+    if not isinstance(requires, list) or not all(isinstance(p, str) for p in requires):
+        raise UsageError(f"{path}: requires: found {requires!r}; allowed: a list of program names")
+    trajectory = data.get("trajectory")
+    if trajectory is not None and not isinstance(trajectory, str):
+        raise UsageError(f"{path}: trajectory: found {trajectory!r}; allowed: a path, as text")
+    agent = CommandAgent(
+        name=str(data.get("name", path.stem)),
+        command=command,
+        requires=tuple(requires),
+        options=_text_mapping(path, data, "options"),
+        env=_text_mapping(path, data, "env"),
+        trajectory=trajectory,
+    )
+    for key in options:
+        if key not in agent.options:
+            raise UsageError(
+                f"--agent-option {key}: {path} names no such option "
+                f"(it has: {', '.join(agent.options) or 'none'})"
+            )
+    return replace(agent, options={**agent.options, **options})
+
+
+def read_usage(content: bytes | None) -> Usage:
+    """Read a usage file; what is missing, or no number from 0 up, is not known.
+
+    Args:
+        content: The file's bytes, or None if there is no file.
+    """
+    if content is None or len(content) > MAX_AGENT_FILE_BYTES:
+        return Usage()
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return Usage()
+    if not isinstance(data, dict):
+        return Usage()
+    cost = _number(data, "cost_usd")
+    return Usage(
+        steps=_count(data, "steps"),
+        tokens_in=_count(data, "tokens_in"),
+        tokens_out=_count(data, "tokens_out"),
+        cost_usd=cost,
+    )
+
+
+def _number(data: Mapping[str, Any], key: str) -> float | None:
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < 1e15 and math.isfinite(value) else None
+
+
+def _count(data: Mapping[str, Any], key: str) -> int | None:
+    value = _number(data, key)
+    return None if value is None else int(value)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = path.read_bytes()
+        if len(content) > MAX_AGENT_FILE_BYTES:
+            raise UsageError(f"{path}: larger than {MAX_AGENT_FILE_BYTES} bytes: no agent file")
+        data = yaml.safe_load(content)
+    except OSError as exc:
+        raise UsageError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        raise UsageError(f"{path}: no valid YAML: {exc}") from exc
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: an agent file is a mapping with at least the key 'command'")
+    return data
+
+
+def _text_mapping(path: Path, data: Mapping[str, Any], key: str) -> dict[str, str]:
+    mapping = data.get(key, {})
+    if not isinstance(mapping, dict) or not all(
+        isinstance(k, str)
+        and _OPTION_NAME.fullmatch(k)
+        and isinstance(v, str | int | float)
+        and "\0" not in str(v)
+        for k, v in mapping.items()
+    ):
+        raise UsageError(
+            f"{path}: {key}: found {mapping!r}; allowed: a mapping of names to texts or numbers"
+        )
+    return {k: str(v) for k, v in mapping.items()}

@@ -1,0 +1,34 @@
+"""What an agent is."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from pytest_autoexp.model.result import AgentResult
+from pytest_autoexp.model.trial import Trial
+from pytest_autoexp.sandbox.protocol import Sandbox
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """What fills in the code.  Any object with such a ``run`` will do."""
+
+    def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult | None:
+        """Work on the trial: read ``instructions.md`` in the workspace, edit ``code/``.
+
+        Called in the pytest process; everything that touches the workspace, and every
+        command, goes through the sandbox.  Stopped at the trial's time limit by
+        :class:`~pytest_autoexp.model.errors.LimitReached`.
+
+        Args:
+            trial: What is asked: masked functions, limits, options.
+            sandbox: Where the workspace is.
+
+        Returns:
+            What the agent says of its work, or None for nothing.
+
+        Raises:
+            InfrastructureError: For what is not the agent's fault (a model provider
+                that is down, say); the test is then an error, not a failure.
+        """
+        ...

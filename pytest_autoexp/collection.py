@@ -1,0 +1,124 @@
+"""From task.yaml files to test items."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_autoexp import test_reproduces
+from pytest_autoexp.cases import Cases, cases_of
+from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.model.errors import TaskError, UsageError
+from pytest_autoexp.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_autoexp.model.task import Task
+
+TASK_FILE = "task.yaml"
+
+
+class TaskFile(pytest.Module):
+    """A task.yaml: a module whose one test is parametrized by the task's cases.
+
+    Attributes:
+        task: The task, once it is collected.
+        cases: The cases that the run asks for.
+        settings: Set by the plugin right after construction.
+    """
+
+    task: Task
+    cases: Cases
+    settings: Settings
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        """The test items; none if the run asks for no case of this task.
+
+        Raises:
+            pytest.Collector.CollectError: If task.yaml is wrong; says all that is.
+        """
+        try:
+            self.task = load_task(shown_path(self.path))
+            self.cases = cases_of(self.task, self.settings.masks, self.settings.seeds)
+        except TaskError as exc:
+            raise self.CollectError(str(exc)) from None
+        except UsageError as exc:
+            raise pytest.UsageError(str(exc)) from None
+        return list(super().collect()) if self.cases.cases else []
+
+    def _getobj(self) -> ModuleType:
+        """The plugin's own test module stands in for the file."""
+        return test_reproduces
+
+
+class TaskCollection:
+    """The collection hooks of a run with ``--agent``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Look at nothing else inside a task's folder: its code may hold tests of its own."""
+        inside = collection_path.parent.joinpath(TASK_FILE).is_file()
+        return True if inside and collection_path.name != TASK_FILE else None
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """A file named task.yaml is a task."""
+        if file_path.name != TASK_FILE:
+            return None
+        file: TaskFile = TaskFile.from_parent(parent, path=file_path)
+        file.settings = self._settings
+        return file
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One item per case and attempt."""
+        file = metafunc.definition.getparent(TaskFile)
+        if file is None:
+            return
+        attempts = self._settings.attempts
+        metafunc.parametrize(
+            ("case", "attempt"),
+            [
+                pytest.param(
+                    case,
+                    attempt,
+                    id=f"n={case.n}-seed={case.seed}"
+                    + (f"-attempt={attempt}" if attempts > 1 else ""),
+                    marks=pytest.mark.autoexp(
+                        task=case.task_id, n=case.n, seed=case.seed, attempt=attempt
+                    ),
+                )
+                for case in file.cases.cases
+                for attempt in range(attempts)
+            ],
+            indirect=True,
+        )
+
+
+def find_task_files(arguments: list[str], start: Path) -> Iterator[Path]:
+    """The task.yaml files that pytest's arguments name or hold.
+
+    Args:
+        arguments: Paths and node ids.
+        start: Where relative paths start.
+    """
+    for argument in arguments:
+        path = start / argument.split("::", 1)[0]
+        if path.name == TASK_FILE and path.is_file():
+            yield path
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            if TASK_FILE in files:
+                folders.clear()
+                yield Path(folder, TASK_FILE)
+
+
+def shown_path(path: Path) -> Path:
+    """The path as a user would type it: relative to the working folder, if it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,193 @@
+"""The fixtures of a trial: public, and each may be overridden in a conftest.py.
+
+What masks and grafts is imported when the first trial runs: collection goes without.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_autoexp.agents.protocol import Agent
+from pytest_autoexp.agents.registry import AgentFactory
+from pytest_autoexp.collection import TaskFile
+from pytest_autoexp.loading.loader import task_digest
+from pytest_autoexp.model.errors import InfrastructureError, UsageError
+from pytest_autoexp.model.result import TrialResult
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.model.trial import Case, Trial
+from pytest_autoexp.report.artifacts import write_artifacts
+from pytest_autoexp.report.properties import result_properties, trial_properties
+from pytest_autoexp.report.results import append_line, trial_line
+from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.settings import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all trials of a pytest run share.
+
+    Attributes:
+        settings: Options and ini values.
+        sandbox: Kind of sandbox, chosen once.
+        make_agent: Makes the agent for a task.
+        say: Shows a line to the user at once.
+    """
+
+    settings: Settings
+    sandbox: str
+    make_agent: AgentFactory
+    say: Callable[[str], None]
+
+
+RUN = pytest.StashKey[Run]()
+TRIAL = pytest.StashKey[Trial]()
+
+
+@pytest.fixture
+def task(request: pytest.FixtureRequest) -> Task:
+    """The task of the test's task.yaml."""
+    file = request.node.getparent(TaskFile)
+    assert file is not None
+    loaded: Task = file.task
+    return loaded
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """Which functions are masked."""
+    parameter: Case = request.param
+    return parameter
+
+
+@pytest.fixture
+def attempt(request: pytest.FixtureRequest) -> int:
+    """Which of the independent tries at the case, counted from 0."""
+    parameter: int = request.param
+    return parameter
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, task: Task, case: Case, attempt: int) -> Trial:
+    """The JSON-able description of what this test runs."""
+    run = request.config.stash[RUN]
+    settings = run.settings
+    description = Trial(
+        task_id=task.id,
+        task_digest=task_digest(task),
+        n=case.n,
+        seed=case.seed,
+        attempt=attempt,
+        masked=case.masked,
+        agent=settings.agent,
+        agent_options=settings.agent_options,
+        limits=settings.limits,
+        sandbox=run.sandbox,
+        context=settings.context,
+        default_rtol=settings.tolerance,
+        environment=task.environment,
+        resources=task.resources,
+    )
+    request.node.stash[TRIAL] = description
+    request.node.user_properties.extend(trial_properties(description))
+    return description
+
+
+@pytest.fixture
+def agent(request: pytest.FixtureRequest, task: Task) -> Agent:
+    """What fills in the code: what ``--agent`` named."""
+    return request.config.stash[RUN].make_agent(task)
+
+
+@pytest.fixture
+def workspace(task: Task, trial: Trial) -> Iterator[Path]:
+    """A folder on the host with what the agent may see."""
+    from pytest_autoexp.workspace import build_workspace
+
+    with tempfile.TemporaryDirectory(prefix="autoexp-") as folder:
+        path = Path(folder, "workspace")
+        build_workspace(task, trial, path)
+        yield path
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, trial: Trial, workspace: Path) -> Iterator[Sandbox]:
+    """The agent's sandbox, with the workspace in place."""
+    with _make_sandbox(request.node, trial) as made:
+        made.put(workspace)
+        yield made
+
+
+@pytest.fixture
+def result(
+    request: pytest.FixtureRequest, task: Task, trial: Trial, agent: Agent, sandbox: Sandbox
+) -> TrialResult:
+    """Run the agent, verify what it wrote, and keep what came out.
+
+    It is a fixture, not the test itself, so that whatever breaks on our side is an error.
+    """
+    from pytest_autoexp.run_trial import run_trial
+
+    item, settings = request.node, request.config.stash[RUN].settings
+    outcome, artifacts = run_trial(
+        trial,
+        task,
+        sandbox,
+        lambda limited: item.ihook.pytest_autoexp_run_agent(
+            agent=agent, trial=trial, sandbox=limited
+        ),
+        lambda: _make_sandbox(item, trial),
+    )
+    item.user_properties.extend(result_properties(outcome))
+    try:
+        kept = write_artifacts(settings.results, settings.run_id, trial, outcome, artifacts)
+        line = trial_line(
+            trial,
+            settings.run_id,
+            "passed" if outcome.passed else "failed",
+            result=outcome,
+            artifacts=kept,
+        )
+        append_line(settings.results, line)
+    except OSError as exc:
+        raise InfrastructureError(
+            f"the result cannot be written to {settings.results}: {exc.strerror}"
+        ) from exc
+    item.ihook.pytest_autoexp_trial_finished(trial=trial, result=outcome)
+    return outcome
+
+
+def record_error(item: pytest.Item, error: BaseException) -> None:
+    """Keep a line for a trial that could not be judged.
+
+    Args:
+        item: The test.
+        error: Why.
+
+    Raises:
+        OSError: If the line cannot be written.
+    """
+    trial = item.stash.get(TRIAL, None)
+    if trial is not None:
+        settings = item.config.stash[RUN].settings
+        reason = f"{type(error).__name__}: {error}"
+        append_line(settings.results, trial_line(trial, settings.run_id, "error", reason=reason))
+
+
+def _make_sandbox(item: pytest.Item, trial: Trial) -> Sandbox:
+    """A fresh sandbox, from the user's hooks or the plugin's own.
+
+    Raises:
+        UsageError: If nobody knows the kind.
+    """
+    made: Sandbox | None = item.ihook.pytest_autoexp_make_sandbox(kind=trial.sandbox, trial=trial)
+    if made is None:
+        raise UsageError(
+            f"--sandbox={trial.sandbox}: unknown sandbox; allowed: docker, local, none, or a "
+            "name that a pytest_autoexp_make_sandbox hook knows"
+        )
+    return made

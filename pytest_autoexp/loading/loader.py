@@ -1,0 +1,153 @@
+"""Read and check a ``task.yaml``: one error lists all that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_autoexp.loading.checks import check_experiments, check_functions, check_requirements
+from pytest_autoexp.loading.code import TASK_FILE, code_files
+from pytest_autoexp.loading.findings import Findings
+from pytest_autoexp.loading.folder import check_folder, code_source
+from pytest_autoexp.loading.schema_check import check_schema
+from pytest_autoexp.loading.yaml_lines import read_yaml
+from pytest_autoexp.model.task import (
+    Environment,
+    Experiment,
+    Function,
+    Metric,
+    MetricTree,
+    Paper,
+    Resources,
+    Task,
+)
+
+DEFAULT_TIMEOUT_SEC = 600.0
+"""How long an experiment's command may take unless the task says otherwise."""
+
+_UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+def load_task(path: Path) -> Task:
+    """Read a task and check it completely, without network and without importing its code.
+
+    The functions of a git task are checked only if its code is in the cache already;
+    otherwise :func:`~pytest_autoexp.loading.code.code_folder` checks them.
+
+    Args:
+        path: Its ``task.yaml``; the problems name the file as it is given here.
+
+    Raises:
+        TaskError: With everything that is wrong, in the order of the file.
+    """
+    document = read_yaml(path)
+    findings = Findings(str(path), document.lines)
+    for found in document.problems:
+        findings.add(*found)
+    check_schema(document, findings)
+    findings.seal_form()
+    if findings.enough:
+        findings.raise_if_any()
+    check_requirements(document, findings)
+    check_experiments(document, findings)
+    check_functions(document, findings)
+    folder = path.absolute().parent
+    check_folder(document, folder, findings)
+    findings.raise_if_any()
+    return _task(document.data, folder)
+
+
+def task_digest(task: Task) -> str:
+    """SHA-256 over everything a task is made of, as hexadecimal digits: the same on every machine.
+
+    It covers ``task.yaml``, the paper, the Dockerfile, and path and content of every file
+    of the code.  A git source is covered by its commit, which stands in ``task.yaml``.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    files = {"task": task.folder / TASK_FILE, "paper": task.paper.path}
+    if task.environment.dockerfile:
+        files["dockerfile"] = Path(task.environment.dockerfile)
+    if isinstance(task.code, Path):
+        files |= {f"code/{path}": task.code / path for path in code_files(task.code)}
+    digest = hashlib.sha256()
+    for name, path in files.items():
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _task(data: Mapping[str, Any], folder: Path) -> Task:
+    """The task that checked data describe."""
+    functions = tuple(Function(item["target"], item["description"]) for item in data["functions"])
+    targets = frozenset(function.target for function in functions)
+    environment = data.get("environment", {})
+    dockerfile = environment.get("dockerfile")
+    return Task(
+        id=data["id"],
+        title=data["title"],
+        folder=folder,
+        paper=Paper(folder / data["paper"]["file"], data["paper"].get("arxiv")),
+        code=code_source(data["code"], folder),
+        functions=functions,
+        experiments=tuple(_experiment(item, targets) for item in data["experiments"]),
+        environment=Environment(
+            requirements=tuple(environment.get("requirements", ())),
+            dockerfile=str(folder / dockerfile) if dockerfile else None,
+        ),
+        resources=_resources(data.get("resources", {})),
+    )
+
+
+def _experiment(item: Mapping[str, Any], targets: frozenset[str]) -> Experiment:
+    return Experiment(
+        name=item["name"],
+        description=item.get("description", ""),
+        command=item["command"],
+        timeout_sec=float(item.get("timeout_sec", DEFAULT_TIMEOUT_SEC)),
+        metrics={name: metric_tree(value) for name, value in item["metrics"].items()},
+        depends=frozenset(item.get("depends", targets)),
+        hidden=item.get("hidden", False),
+        capture=item.get("capture", {}),
+    )
+
+
+def metric_tree(value: Any, rtol: float | None = None, atol: float = 0.0) -> MetricTree:
+    """The expected metrics that a checked value describes.
+
+    Args:
+        value: A number, a list, ``{value, rtol, atol}`` or another mapping, which nests metrics.
+        rtol: Relative tolerance unless ``value`` itself says otherwise.
+        atol: Absolute tolerance, likewise.
+    """
+    if isinstance(value, list):
+        return tuple(metric_tree(item, rtol, atol) for item in value)
+    if not isinstance(value, Mapping):
+        return Metric(float(value), rtol, atol)
+    if "value" in value:
+        return metric_tree(value["value"], value.get("rtol", rtol), value.get("atol", atol))
+    return {name: metric_tree(item, rtol, atol) for name, item in value.items()}
+
+
+def _resources(given: Mapping[str, Any]) -> Resources:
+    usual = Resources()
+    return Resources(
+        gpus=int(given.get("gpus", usual.gpus)),
+        cpus=float(given.get("cpus", usual.cpus)),
+        memory_bytes=size_bytes(given.get("memory", usual.memory_bytes)),
+        disk_bytes=size_bytes(given.get("disk", usual.disk_bytes)),
+        pids=int(given.get("pids", usual.pids)),
+    )
+
+
+def size_bytes(size: str | float) -> int:
+    """The number of bytes of a checked size such as ``2g``, ``512m`` or ``1000``."""
+    if not isinstance(size, str):
+        return int(size)
+    digits = size.lower().rstrip("b")
+    unit = _UNITS.get(digits[-1], 1)
+    return int(digits.rstrip("kmgt")) * unit

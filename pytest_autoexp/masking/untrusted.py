@@ -1,0 +1,77 @@
+"""Keep a file that an agent wrote from crashing the parser, and the test run with it.
+
+libcst overflows the stack of its process on code that is nested some thousand levels deep,
+such as the endless brackets of a model that repeats itself.  What the running Python can
+parse is measured first; what it cannot, be it broken or newer syntax, is tried in another
+process.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+from pytest_autoexp.masking.index import parse_ast
+from pytest_autoexp.masking.source import MaskingError
+
+MAX_DEPTH = 500
+"""Levels of nesting (and operands of one ``and`` or ``or``) that are given to libcst."""
+
+MAX_BYTES = 512 * 1024
+"""How much larger than the pristine file an agent's version may be; about 10 s of parsing."""
+
+TRIAL_TIMEOUT_SEC = 30.0
+"""How long the other process may take."""
+
+_TOO_DEEP = "does not parse: its code is nested too deeply"
+_TRY = "import sys; from pytest_autoexp.masking.layout import Layout; Layout(sys.stdin.read())"
+
+
+def check_parseable(text: str, pristine_bytes: int) -> None:
+    """Make sure that :class:`~pytest_autoexp.masking.layout.Layout` survives a text.
+
+    Args:
+        text: The agent's version of a file.
+        pristine_bytes: Size of the pristine one.
+
+    Raises:
+        MaskingError: It is too large or nested too deeply.  A text that merely does not
+            parse is left for the parser to say.
+    """
+    if len(text) > pristine_bytes + MAX_BYTES:
+        raise MaskingError(f"is too large to be parsed ({len(text):,} characters)")
+    try:
+        tree = parse_ast(text)
+    except (RecursionError, MemoryError) as error:
+        raise MaskingError(_TOO_DEEP) from error
+    except (SyntaxError, ValueError):
+        _try_elsewhere(text)
+    else:
+        _check_depth(tree)
+
+
+def _check_depth(tree: ast.AST) -> None:
+    level = [tree]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(node, ast.BoolOp) and len(node.values) > MAX_DEPTH for node in level):
+            break
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise MaskingError(_TOO_DEEP)
+
+
+def _try_elsewhere(text: str) -> None:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-X", "utf8", "-c", _TRY],
+            input=text.encode("utf-8", "replace"),
+            capture_output=True,
+            timeout=TRIAL_TIMEOUT_SEC,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MaskingError("takes too long to parse") from error
+    if done.returncode < 0:
+        raise MaskingError(_TOO_DEEP)

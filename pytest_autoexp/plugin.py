@@ -1,0 +1,80 @@
+"""pytest's way in: the options, and nothing else until ``--agent`` is given.
+
+This module is imported by every pytest run on the machine: it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_autoexp import hookspecs
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and ini values."""
+    group = parser.getgroup("autoexp", "AutoExperiment: masked research code as tests")
+    group.addoption(
+        "--agent",
+        metavar="SPEC",
+        help="run the tasks with this agent: oracle, noop, an installed agent's name, "
+        "module:attribute, or the path of an agent .yaml",
+    )
+    group.addoption(
+        "--agent-option",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="option passed to the agent, such as model=...; repeatable",
+    )
+    group.addoption(
+        "--masks",
+        metavar="SPEC",
+        default="1",
+        help="how many functions are masked: 2, 1-5, 0,1,3, or all (default: 1)",
+    )
+    group.addoption(
+        "--seeds",
+        metavar="SPEC",
+        default="0",
+        help="which combinations of functions: 2, 0-9, 0,1,3, or all (default: 0)",
+    )
+    group.addoption(
+        "--attempts", metavar="K", default="1", help="independent attempts per case (default: 1)"
+    )
+    group.addoption(
+        "--sandbox",
+        metavar="KIND",
+        help="where commands run: docker, local, none, or a name that a hook knows (default: "
+        "docker where a daemon answers, else local where bubblewrap works)",
+    )
+    group.addoption(
+        "--results",
+        metavar="DIR",
+        default="autoexp-results",
+        help="folder for results.jsonl and artifacts (default: autoexp-results)",
+    )
+    parser.addini(
+        "autoexp_tasks", "folder that --agent runs when no path is given", default="tasks"
+    )
+    parser.addini("autoexp_time_limit_sec", "wall-clock limit of an agent", default="1800")
+    parser.addini("autoexp_step_limit", "limit on an agent's steps", default="50")
+    parser.addini("autoexp_cost_limit_usd", "limit on an agent's cost", default="1.0")
+    parser.addini("autoexp_tolerance", "relative tolerance of metrics", default="0.05")
+    parser.addini("autoexp_context", "full: the agent gets the paper; none", default="full")
+    parser.addini(
+        "autoexp_base_image", "image on which the tasks' are built", default="python:3.12-slim"
+    )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks, so that conftest files may implement them."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """With ``--agent``, take over the run."""
+    if config.getoption("agent") is not None:
+        from pytest_autoexp.session import start
+
+        start(config)

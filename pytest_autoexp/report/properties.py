@@ -1,0 +1,54 @@
+"""What JUnit XML and the terminal summary read: user properties of the test."""
+
+from __future__ import annotations
+
+import math
+
+from pytest_autoexp.model.result import TrialResult
+from pytest_autoexp.model.trial import Trial
+from pytest_autoexp.text import printable
+
+Property = tuple[str, str | int | float]
+
+
+def trial_properties(trial: Trial) -> list[Property]:
+    """What was asked: known before anything runs, so that errors carry it too."""
+    return [
+        ("autoexp.task", trial.task_id),
+        ("autoexp.n", trial.n),
+        ("autoexp.seed", trial.seed),
+        ("autoexp.attempt", trial.attempt),
+        ("autoexp.masked", " ".join(trial.masked)),
+        ("autoexp.agent", printable(trial.agent)),
+        ("autoexp.sandbox", trial.sandbox),
+    ]
+
+
+def result_properties(result: TrialResult) -> list[Property]:
+    """What came out; a property that is not known is left out."""
+    usage = result.agent.usage
+    known: list[tuple[str, str | int | float | None]] = [
+        ("autoexp.exit_status", printable(result.agent.exit_status)),
+        ("autoexp.agent_sec", round(result.agent_sec, 3)),
+        ("autoexp.verify_sec", round(result.verify_sec, 3)),
+        ("autoexp.steps", usage.steps),
+        ("autoexp.tokens_in", usage.tokens_in),
+        ("autoexp.tokens_out", usage.tokens_out),
+        ("autoexp.cost_usd", usage.cost_usd),
+        (
+            "autoexp.reported_matches",
+            None if result.reported_matches is None else str(result.reported_matches).lower(),
+        ),
+        ("autoexp.dropped", len(result.dropped)),
+    ]
+    for experiment in result.experiments:
+        for check in experiment.checks:
+            name = f"autoexp.metric.{experiment.name}.{check.name}"
+            error = check.rel_error
+            known += [
+                (f"{name}.expected", check.expected),
+                (f"{name}.measured", check.measured),
+                (f"{name}.rel_error", "inf" if error is not None and math.isinf(error) else error),
+                (f"{name}.ok", str(check.ok).lower()),
+            ]
+    return [(name, value) for name, value in known if value is not None]

@@ -1,0 +1,191 @@
+"""One trial, start to end.  Read :func:`run_trial` top-down: it is the protocol.
+
+A trial is a function of its JSON-able description, the task and a way to get sandboxes;
+pytest's fixtures only carry these here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_autoexp.limits import LimitedSandbox, time_limit
+from pytest_autoexp.model.errors import InfrastructureError, LimitReached
+from pytest_autoexp.model.result import AgentResult, Artifacts, ExperimentResult, TrialResult
+from pytest_autoexp.model.task import Experiment, Task
+from pytest_autoexp.model.trial import CODE_DIR, METRICS_VARIABLE, Trial
+from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.solution import Solution, read_solution, without_shadowing
+from pytest_autoexp.text import printable
+from pytest_autoexp.verify import (
+    MAX_METRICS_BYTES,
+    MetricsUnreadableError,
+    capture_metrics,
+    check_metrics,
+    failed_checks,
+    parse_metrics,
+)
+from pytest_autoexp.workspace import write_masked_code
+
+METRICS_FILE = "metrics.json"
+"""Where an experiment writes its metrics during verification, inside the workspace."""
+
+MAX_TRAJECTORY_BYTES = 64 * 1024**2
+"""How much of an agent's record is kept."""
+
+CallAgent = Callable[[Sandbox], AgentResult | None]
+MakeSandbox = Callable[[], Sandbox]
+
+
+def run_trial(
+    trial: Trial, task: Task, sandbox: Sandbox, call_agent: CallAgent, make_sandbox: MakeSandbox
+) -> tuple[TrialResult, Artifacts]:
+    """Let an agent work, then verify what it wrote.
+
+    Args:
+        trial: What is asked.
+        task: The task, with the expected values.
+        sandbox: The agent's sandbox, with the workspace in place; closed when the agent
+            has ended.
+        call_agent: Runs the agent in the sandbox that it is given.
+        make_sandbox: Makes a fresh, empty sandbox for verification.
+
+    Returns:
+        The result, and what is to be kept beside it.
+
+    Raises:
+        InfrastructureError: If something on our side breaks; the trial is not judged.
+    """
+    with tempfile.TemporaryDirectory(prefix="autoexp-", ignore_cleanup_errors=True) as folder:
+        left, verified = Path(folder, "left"), Path(folder, "verified")
+        pristine = verified / CODE_DIR
+        agent, agent_sec = _run_agent(trial, sandbox, call_agent)
+        stayed = sandbox.get(left)
+        sandbox.close()
+
+        write_masked_code(task, trial.masked, pristine)
+        solution = read_solution(task, trial.masked, pristine, left)
+
+        started = time.monotonic()
+        with make_sandbox() as fresh:
+            solution = without_shadowing(solution, pristine, fresh)
+            _apply(solution, pristine)
+            experiments = tuple(
+                _run_experiment(experiment, verified, fresh, trial.default_rtol)
+                for experiment in task.relevant_experiments(trial.masked)
+            )
+        verify_sec = time.monotonic() - started
+
+        reported = {**solution.reported, **agent.reported}
+        result = TrialResult(
+            agent=agent,
+            experiments=experiments,
+            dropped=tuple(printable(line) for line in solution.dropped + stayed),
+            reported_matches=_reported_matches(task, trial, reported),
+            agent_sec=agent_sec,
+            verify_sec=verify_sec,
+            diff=solution.diff,
+        )
+        return result, Artifacts(dict(solution.files), _trajectory(agent, left))
+
+
+def _run_agent(trial: Trial, sandbox: Sandbox, call_agent: CallAgent) -> tuple[AgentResult, float]:
+    """Run the agent under its limits; a limit or a crash of its own ends it, no more."""
+    started = time.monotonic()
+    try:
+        with time_limit(trial.limits.time_sec) as deadline:
+            agent = call_agent(LimitedSandbox(sandbox, deadline)) or AgentResult()
+    except LimitReached as exc:
+        agent = AgentResult(exit_status=str(exc))
+    except InfrastructureError:
+        raise
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - the agent is foreign code
+        agent = AgentResult(exit_status=f"crashed: {type(exc).__name__}: {printable(str(exc))}")
+    if not isinstance(agent, AgentResult):
+        raise InfrastructureError(
+            f"agent {trial.agent} returned {type(agent).__name__}; allowed: an AgentResult or None"
+        )
+    return agent, time.monotonic() - started
+
+
+def _apply(solution: Solution, code: Path) -> None:
+    for path, source in solution.files.items():
+        file = code / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(source)
+
+
+def _run_experiment(
+    experiment: Experiment, verified: Path, sandbox: Sandbox, default_rtol: float
+) -> ExperimentResult:
+    """Run one experiment in a workspace made anew and judge its metrics."""
+    sandbox.put(verified)
+    run = sandbox.run(
+        experiment.command,
+        time_limit_sec=experiment.timeout_sec,
+        cwd=CODE_DIR,
+        env={METRICS_VARIABLE: f"{sandbox.workspace}/{METRICS_FILE}"},
+    )
+    measured: dict[str, Any] | None = None
+    if run.killed_by == "time":
+        problem = f"stopped at its time limit of {experiment.timeout_sec:g} s"
+    elif run.killed_by == "memory":
+        problem = "out of memory"
+    elif run.exit_code != 0:
+        problem = f"exit status {run.exit_code}"
+    elif experiment.capture:
+        problem, measured = "", capture_metrics(run.stdout, experiment.capture)
+    else:
+        problem, measured = _read_metrics(sandbox)
+    return ExperimentResult(
+        name=experiment.name,
+        hidden=experiment.hidden,
+        checks=failed_checks(experiment, "not measured")
+        if measured is None
+        else check_metrics(experiment, measured, default_rtol),
+        exit_code=run.exit_code,
+        killed_by=run.killed_by,
+        duration_sec=run.duration_sec,
+        problem=problem,
+        stdout=run.stdout,
+        stderr=run.stderr,
+    )
+
+
+def _read_metrics(sandbox: Sandbox) -> tuple[str, dict[str, Any] | None]:
+    """What is wrong with the metrics file (or an empty string), and the metrics."""
+    content = sandbox.read(METRICS_FILE, MAX_METRICS_BYTES)
+    if content is None:
+        return f"wrote no metrics to the file named by {METRICS_VARIABLE}", None
+    try:
+        return "", parse_metrics(content)
+    except MetricsUnreadableError as exc:
+        return printable(str(exc)), None
+
+
+def _reported_matches(task: Task, trial: Trial, reported: dict[str, Any]) -> bool | None:
+    """Whether the agent's own report is right, as far as it was asked for one."""
+    if not reported:
+        return None
+    visible = [e for e in task.relevant_experiments(trial.masked) if not e.hidden]
+    for experiment in visible:
+        metrics = reported.get(experiment.name)
+        if not isinstance(metrics, dict):
+            return False
+        if not all(c.ok for c in check_metrics(experiment, metrics, trial.default_rtol)):
+            return False
+    return bool(visible)
+
+
+def _trajectory(agent: AgentResult, left: Path) -> bytes | None:
+    """The agent's record, if it names a file of the workspace."""
+    if agent.trajectory is None:
+        return None
+    file = (left / agent.trajectory).resolve()
+    if not file.is_relative_to(left.resolve()) or not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        return stream.read(MAX_TRAJECTORY_BYTES)

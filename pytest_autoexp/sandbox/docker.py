@@ -1,0 +1,208 @@
+"""The Docker sandbox: one fresh, locked-down container per phase of a trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.result import CommandResult
+from pytest_autoexp.sandbox.capture import Capture
+from pytest_autoexp.sandbox.docker_container import (
+    KILLED,
+    WORKSPACE,
+    Container,
+    DockerSettings,
+)
+from pytest_autoexp.sandbox.docker_exec import STDOUT, Input, Output
+from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
+from pytest_autoexp.sandbox.tree import pack, relative_parts, unpack_checked
+
+_TAIL_BYTES = 64 * 1024  # more than a tar stream is padded with at its end
+
+_RESTARTED = (
+    "\n[the container had to be restarted to end this command: the workspace is empty now]\n"
+)
+
+# Paths come as arguments and never become part of a script.  $0 is the folder meant.
+_RUN = 'cd -- "$0" || exit 126; exec sh -c "$1"'
+_CLEAR_AND_UNPACK = f"""
+cd {WORKSPACE} || exit
+for above; do
+    if [ -L "$above" ] || ! [ -d "$above" ]; then rm -rf -- "$above" && mkdir -- "$above"; fi
+    chmod u+rwx -- "$above"
+done
+cd -- "$0" && chmod -R u+rwX . 2>/dev/null
+find . -mindepth 1 -maxdepth 1 -exec rm -rf -- {{}} + && exec tar -x -f -
+"""
+# No component of the path may be a link, so where it leads must be what it says.
+_PACK = """
+cd -- "$0" 2>/dev/null || exit 0
+[ "$(pwd -P)" = "$0" ] || { echo "$0: a symbolic link" >&2; exit 0; }
+chmod -R u+rX . 2>/dev/null
+exec tar -c -f - .
+"""
+_READ = """
+cd -- "$0" 2>/dev/null && [ "$(pwd -P)" = "$0" ] && [ -f "$1" ] && ! [ -L "$1" ] || exit 66
+exec head -c "$2" -- "$1"
+"""
+
+
+class DockerSandbox:
+    """A sandbox that is a container; use :meth:`start`, and close it.
+
+    See :class:`~pytest_autoexp.sandbox.protocol.Sandbox` for what its methods do, and
+    :class:`~pytest_autoexp.sandbox.docker_container.Container` for what isolates it.
+    """
+
+    kind = "docker"
+    workspace = WORKSPACE
+
+    def __init__(self, settings: DockerSettings) -> None:
+        self._settings = settings
+        self._container = Container(settings)
+        self._closed = False
+
+    @classmethod
+    def start(cls, settings: DockerSettings) -> Self:
+        """Start a container.  Whatever interrupts this, none is left.
+
+        Raises:
+            InfrastructureError: If no engine answers or it cannot start the container.
+        """
+        sandbox = cls(settings)
+        try:
+            sandbox._container.start()
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
+    def run(
+        self,
+        command: str,
+        *,
+        time_limit_sec: float,
+        cwd: str = "",
+        env: Mapping[str, str] | None = None,
+        output_cap_bytes: int = DEFAULT_OUTPUT_CAP_BYTES,
+    ) -> CommandResult:
+        """Run a shell command and wait for it."""
+        if time_limit_sec <= 0:
+            return CommandResult(KILLED, "", "", 0.0, killed_by="time")
+        container = self._container
+        out, err = Capture(output_cap_bytes), Capture(output_cap_bytes)
+
+        def keep(stream: int, data: bytes) -> None:
+            (out if stream == STDOUT else err).feed(data)
+
+        started, started_at = time.monotonic(), time.time()
+        argv = ["sh", "-c", _RUN, _absolute(cwd), command]
+        with container.engine("a command cannot be run"), container.exec(argv, env) as process:
+            in_time = process.follow(keep, started + time_limit_sec)
+            # What it left behind is ended too; the stream ends with the last process.
+            restarted = not (in_time and container.emptied(0.05)) and container.kill_all()
+            process.drain(keep)
+            code = process.exit_code() if in_time else KILLED
+            duration_sec = time.monotonic() - started
+            killed_by: Literal["time", "memory"] | None = None if in_time else "time"
+            if in_time and code != 0 and container.ran_out_of_memory(started_at, code):
+                killed_by = "memory"
+            if code == KILLED and killed_by is None:
+                container.check_alive()  # or was it the whole container that was killed?
+        return CommandResult(
+            exit_code=code,
+            stdout=out.text(),
+            stderr=err.text() + (_RESTARTED if restarted else ""),
+            duration_sec=duration_sec,
+            killed_by=killed_by,
+            truncated=out.truncated or err.truncated,
+        )
+
+    def put(self, source: Path, path: str = "") -> None:
+        """Make a folder of the workspace an exact copy of a host folder."""
+        parts = relative_parts(path)
+        above = ["/".join(parts[: i + 1]) for i in range(len(parts))]
+        argv = ["sh", "-c", _CLEAR_AND_UNPACK, _absolute(path), *above]
+        said = Capture(4096)
+        failed = f"{source} cannot be put into the container"
+        with (
+            self._container.engine(failed),
+            self._container.exec(argv, stdin=True) as process,
+        ):
+            pack(source, Input(process))
+            process.close_stdin()
+            process.drain(lambda _, data: said.feed(data))
+            if code := process.exit_code():
+                raise InfrastructureError(
+                    f"{failed}: {said.text().strip() or f'its tar ended with status {code}'}\n"
+                    f"Its workspace takes {self._settings.workspace_bytes} bytes: what the"
+                    " task's resources.disk says, but at most half of resources.memory."
+                )
+
+    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+        """Copy a folder of the workspace to the host."""
+        argv = ["sh", "-c", _PACK, _absolute(path)]
+        left: tuple[str, ...] = ()
+        failed = f"{path or 'the workspace'} cannot be copied out of the container"
+        with self._container.engine(failed), self._container.exec(argv) as process:
+            output = Output(process)
+            dest.mkdir(parents=True, exist_ok=True)
+            if not output.at_end():
+                left = unpack_checked(output, dest)
+                output.read(_TAIL_BYTES)
+        said = output.errors.text().splitlines()
+        return (*left, *(line.removeprefix("tar: ") for line in said))
+
+    def read(self, path: str, max_bytes: int) -> bytes | None:
+        """Content of a regular file of the workspace."""
+        *folders, name = relative_parts(path) or (".",)
+        folder = _absolute("/".join(folders))
+        argv = ["sh", "-c", _READ, folder, f"./{name}", str(max_bytes + 1)]
+        failed = f"{path} cannot be read in the container"
+        with self._container.engine(failed), self._container.exec(argv) as process:
+            output = Output(process)
+            content = output.read(max_bytes + 1)
+            return content if output.at_end() and process.exit_code() == 0 else None
+
+    def close(self) -> None:
+        """Stop every process and remove the container; safe to call again.
+
+        Raises:
+            InfrastructureError: If the engine does not remove it.
+        """
+        if self._closed:
+            return
+        try:
+            self._container.remove()
+        except KeyboardInterrupt:  # of an impatient user: it is removed all the same
+            self._container.remove()
+            raise
+        finally:
+            self._container.disconnect()
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        """The sandbox itself."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it; what happened before counts more than what closing fails at."""
+        try:
+            self.close()
+        except InfrastructureError as error:
+            if exc is None:
+                raise
+            exc.add_note(str(error))
+
+
+def _absolute(path: str) -> str:
+    return "/".join((WORKSPACE, *relative_parts(path)))

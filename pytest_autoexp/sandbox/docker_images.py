@@ -1,0 +1,200 @@
+"""Images of tasks: built once per content, from a Dockerfile or a list of requirements."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import ImageNotFound
+from docker.utils import parse_repository_tag
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.task import Environment
+from pytest_autoexp.sandbox.cache import lock
+from pytest_autoexp.sandbox.docker_engine import connect, engine_errors
+from pytest_autoexp.text import printable
+
+IMAGE_LABEL = "pytest-autoexp.image"
+"""Label of the images built here; its value is their tag."""
+
+BASE_ARGUMENT = "BASE_IMAGE"
+"""Build argument that tells a task's own Dockerfile the base image of the run."""
+
+_LOG_LINES = 20
+_SAY_EVERY_SEC = 5.0
+_NOISE = ("Removing intermediate container ", " ---> ")
+
+_failures: dict[str, str] = {}
+"""Builds and pulls that failed in this process, so that not every test tries them again."""
+
+
+def ensure_image(environment: Environment, base_image: str, say: Callable[[str], None]) -> str:
+    """The image in which a task's commands run; built if the engine does not have it yet.
+
+    With a Dockerfile of its own the task's image is what that builds, with nothing but
+    the Dockerfile in the build's context; otherwise it is the base image with the task's
+    requirements installed by pip.  Processes that need the same image build it once.
+
+    Args:
+        environment: What the task's commands need.
+        base_image: The image to start from.
+        say: Takes a line when a build or a pull starts and ends, and now and then between.
+
+    Returns:
+        A name or id of an image that the engine has.
+
+    Raises:
+        InfrastructureError: If no engine answers, the base image cannot be had, or the
+            build fails (then with the last lines of its log).
+    """
+    client = connect()
+    try:
+        return _ensure(client, environment, base_image, say)
+    finally:
+        client.close()
+
+
+def _ensure(
+    client: DockerClient, environment: Environment, base_image: str, say: Callable[[str], None]
+) -> str:
+    if environment.dockerfile is None and not environment.requirements:
+        _base_id(client, base_image, say)
+        return base_image
+    dockerfile = _dockerfile(environment, base_image)
+    takes_base = environment.dockerfile is None or BASE_ARGUMENT in dockerfile
+    base_id = _base_id(client, base_image, say) if takes_base else ""
+    content = json.dumps([base_id, dockerfile, sorted(environment.requirements)])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    tag = f"autoexp:{digest}"
+    if _find(client, tag) is None:
+        with lock(f"docker-image-{digest}"):
+            if _find(client, tag) is None:  # nobody built it while we waited
+                arguments = {BASE_ARGUMENT: base_image} if takes_base else {}
+                _once(f"image {tag}", lambda: _build(client, tag, dockerfile, arguments, say))
+    return tag
+
+
+def _dockerfile(environment: Environment, base_image: str) -> str:
+    if environment.dockerfile is not None:
+        path = Path(environment.dockerfile)
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InfrastructureError(f"{path} cannot be read as a Dockerfile: {error}") from error
+    install = ["python", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check"]
+    # As JSON: no shell looks at the requirements, which hold characters that mean much to it.
+    command = json.dumps([*install, "--root-user-action=ignore", "--", *environment.requirements])
+    return f"FROM {base_image}\nUSER 0\nRUN {command}\n"
+
+
+def _base_id(client: DockerClient, base_image: str, say: Callable[[str], None]) -> str:
+    """Id of the base image, which the engine pulls if it does not have it."""
+    found = _find(client, base_image)
+    if found is None:
+        with lock(f"docker-pull-{hashlib.sha256(base_image.encode()).hexdigest()[:16]}"):
+            found = _find(client, base_image)
+            if found is None:
+                _once(f"base image {base_image}", lambda: _pull(client, base_image, say))
+                found = _find(client, base_image)
+    if found is None:
+        raise InfrastructureError(f"image {base_image} was pulled, but the engine has it not")
+    return found
+
+
+def _find(client: DockerClient, name: str) -> str | None:
+    """Id of an image that the engine has, or None."""
+    with engine_errors(f"image {name} cannot be looked up"):
+        try:
+            return str(client.images.get(name).id)
+        except ImageNotFound:
+            return None
+
+
+def _once(what: str, make: Callable[[], None]) -> None:
+    """Make something, unless that failed before in this process."""
+    if what in _failures:
+        raise InfrastructureError(_failures[what])
+    try:
+        make()
+    except InfrastructureError as error:
+        _failures[what] = f"{error}\n(not tried again in this process)"
+        raise
+
+
+def _pull(client: DockerClient, base_image: str, say: Callable[[str], None]) -> None:
+    repository, tag = parse_repository_tag(base_image)
+    say(f"pulling base image {base_image}")
+    try:
+        with engine_errors(f"base image {base_image} is not there and cannot be pulled"):
+            log = client.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
+            _follow(log, f"base image {base_image} cannot be pulled", say)
+    except InfrastructureError as error:
+        raise InfrastructureError(
+            f"{error}\nName an image that the engine has, or can pull, with"
+            " -o autoexp_base_image=NAME."
+        ) from error
+    say(f"pulled base image {base_image}")
+
+
+def _build(
+    client: DockerClient,
+    tag: str,
+    dockerfile: str,
+    arguments: Mapping[str, str],
+    say: Callable[[str], None],
+) -> None:
+    say(f"building image {tag} (once; later runs use it again)")
+    started = time.monotonic()
+    with engine_errors(f"image {tag} cannot be built"):
+        log = client.api.build(
+            fileobj=_context(dockerfile),
+            custom_context=True,
+            tag=tag,
+            buildargs=dict(arguments),
+            labels={IMAGE_LABEL: tag},
+            rm=True,
+            forcerm=True,
+            timeout=None,  # between two lines of the log minutes may pass
+            decode=True,
+        )
+        _follow(log, f"image {tag} cannot be built", say)
+    say(f"built image {tag} in {time.monotonic() - started:.0f} s")
+
+
+def _context(dockerfile: str) -> io.BytesIO:
+    """A build context that holds the Dockerfile and nothing else."""
+    content = dockerfile.encode()
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    context.seek(0)
+    return context
+
+
+def _follow(log: Iterable[Any], failed: str, say: Callable[[str], None]) -> None:
+    """Read the engine's log of a long work to its end; show now and then where it is."""
+    last: deque[str] = deque(maxlen=_LOG_LINES)
+    said_at = time.monotonic()
+    problem = ""
+    for entry in log:  # to the end also after an error, or the connection stays open
+        problem = problem or entry.get("error", "")
+        text = entry.get("stream") or " ".join(
+            str(entry[key]) for key in ("status", "id", "progress") if entry.get(key)
+        )
+        lines = printable(text).splitlines()
+        last.extend(line for line in lines if line.strip() and not line.startswith(_NOISE))
+        if last and time.monotonic() - said_at > _SAY_EVERY_SEC:
+            said_at = time.monotonic()
+            say(f"... {last[-1]}")
+    if problem:
+        raise InfrastructureError("\n".join([f"{failed}: {problem}", *last]))

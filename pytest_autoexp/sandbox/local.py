@@ -1,0 +1,161 @@
+"""The sandbox ``local``: the same as ``none``, isolated by bubblewrap (Linux)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.sandbox import process
+from pytest_autoexp.sandbox.none import NoneSandbox
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types")
+_OWN_ETC = {
+    "passwd": "root:x:0:0::/root:/bin/sh\nagent:x:1000:1000::/home/agent:/bin/sh\n",
+    "group": "root:x:0:\nagent:x:1000:\n",
+    "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+_VIEW = {"workspace": "/workspace", "home": "/home/agent", "tmp": "/tmp", "bin": "/opt/autoexp/bin"}
+# Where the caller is root these could be written (core_pattern starts programs as root), since
+# bubblewrap's user is then the kernel's root without capabilities, whom file modes let in.
+_PROC = ("sys", "sysrq-trigger", "fs", "acpi", "scsi", "driver", "mtrr", "pressure")
+_SHARED_MEMORY_BYTES = 512 * 1024**2
+# No --clearenv and --setenv, which would show every variable, keys too, in the list of
+# processes: bubblewrap is started with the sandbox's variables and no others.
+_ISOLATE = (
+    *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"),
+    *("--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
+    *("--json-status-fd", str(process.REPORT_FD)),
+    *("--proc", "/proc", "--dev", "/dev"),
+    *(part for n in _PROC for part in ("--ro-bind-try", f"/proc/{n}", f"/proc/{n}")),
+    *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+)
+
+
+@cache
+def bubblewrap_problem() -> str | None:
+    """Why bubblewrap does not work on this machine, or None if it does (tried once)."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return "bubblewrap (bwrap) is not installed: install the system's package bubblewrap"
+    isolate = [argument for argument in _ISOLATE if argument not in ("--json-status-fd", "3")]
+    argv = [program, *isolate, *_system_binds(), "--", "/bin/sh", "-c", "true"]
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=30, check=False, text=True)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap does not work here: {error}"
+    if done.returncode != 0:
+        said = done.stderr.strip() or f"exit status {done.returncode}"
+        return f"bubblewrap does not work here (in a container it usually cannot): {said}"
+    return None
+
+
+class LocalSandbox(NoneSandbox):
+    """Commands run in namespaces of their own: bubblewrap.
+
+    They have no network but their own loopback, no capabilities, a read-only system, the
+    interpreter's trees, and the private folder's workspace, HOME and /tmp, which live as
+    long as the sandbox.  Nothing else of the host is there: not the caller's home, not the
+    repository, no other process.  Limits as in ``none``.
+
+    Attributes:
+        kind: ``"local"``.
+        workspace: ``"/workspace"``.
+    """
+
+    kind: str = "local"
+    _own_view: ClassVar[bool] = True
+
+    def _seen_as(self, name: str) -> str:
+        return _VIEW[name]
+
+    def _write_files(self) -> None:
+        if problem := bubblewrap_problem():
+            raise InfrastructureError(f"--sandbox=local cannot be used: {problem}")
+        super()._write_files()
+        etc = self._folder.path / "etc"
+        etc.mkdir()
+        for name, content in _OWN_ETC.items():
+            (etc / name).write_text(content)
+
+    def _wrap(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        program = shutil.which("bwrap")
+        if program is None:
+            raise InfrastructureError("bubblewrap (bwrap) is not installed any more")
+        return (program, *_ISOLATE, *self._binds(), "--", *argv)
+
+    def _binds(self) -> Iterator[str]:
+        """What is visible, in the order of mounting: the later hides the earlier."""
+        folder = self._folder.path
+        yield from _system_binds()
+        for name in _OWN_ETC:
+            yield from ("--ro-bind", str(folder / "etc" / name), f"/etc/{name}")
+        trees = self.python.trees
+        hidden = _hidden(trees)
+        for path in hidden:
+            yield from ("--tmpfs", str(path))
+        for name, seen in _VIEW.items():
+            if (folder / name).exists():
+                yield from ("--ro-bind" if name == "bin" else "--bind", str(folder / name), seen)
+        for tree in trees:
+            if not _in_system(tree) or any(tree.is_relative_to(path) for path in hidden):
+                yield from ("--ro-bind", str(tree), str(tree))
+        for target, link in _links(self.python.executable, trees):
+            if not self._is_there(link):
+                yield from ("--symlink", target, str(link))
+        for path in (*hidden, Path("/")):
+            yield from ("--remount-ro", str(path))
+
+    def _is_there(self, path: Path) -> bool:
+        """Has an earlier command left this path in one of the private folders?"""
+        return any(
+            path.is_relative_to(seen)
+            and os.path.lexists(self._folder.path / name / path.relative_to(seen))
+            for name, seen in _VIEW.items()
+        )
+
+    def _check(self, finished: process.Finished) -> None:
+        # bubblewrap reports an exit code only if it got as far as running the command.
+        if finished.result.killed_by is None and '"exit-code"' not in finished.report:
+            said = finished.result.stderr.strip()[-2000:] or "it was killed"
+            raise InfrastructureError(f"bubblewrap failed: {said}")
+
+
+def _system_binds() -> Iterator[str]:
+    """Arguments that show the system, read-only."""
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), name)
+        elif path.is_dir():
+            yield from ("--ro-bind", name, name)
+    for name in _ETC:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+
+
+def _in_system(path: Path) -> bool:
+    return any(path.is_relative_to(name) for name in _SYSTEM)
+
+
+def _hidden(trees: tuple[Path, ...]) -> list[Path]:
+    """Folders of the caller that lie inside the system, such as a repository in /usr/src."""
+    own = (Path.home(), Path.cwd(), Path("/usr/src"), Path("/usr/local/src"))
+    needed = {*trees, *map(Path, _SYSTEM)}
+    return [path for path in own if path.is_dir() and _in_system(path) and path not in needed]
+
+
+def _links(executable: Path, trees: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    """Targets and places of the links outside the trees by which an interpreter is reached."""
+    path = executable
+    while path.is_symlink():
+        target = path.readlink()
+        if not _in_system(path) and not any(path.is_relative_to(tree) for tree in trees):
+            yield str(target), path
+        path = Path(os.path.normpath(path.parent / target))

@@ -1,0 +1,210 @@
+"""The sandbox ``none``: plain processes in a private folder, with limits and no isolation."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.result import CommandResult
+from pytest_autoexp.model.task import Resources
+from pytest_autoexp.sandbox import cgroup, folder, process
+from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
+from pytest_autoexp.sandbox.folder import (
+    PrivateFolder,
+    get_tree,
+    make_real_folder,
+    parts_of,
+    put_tree,
+    read_file,
+)
+from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
+from pytest_autoexp.sandbox.requirements import PythonEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WORKSPACE, _HOME, _TMP, _BIN = "workspace", "home", "tmp", "bin"
+_MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one argument
+_ENTER = 'cd -- "$1" || exit 126; shift; exec "$@"'
+
+
+class NoneSandbox:
+    """Commands run as the caller, in a temporary folder with a workspace, HOME and TMPDIR.
+
+    They see nothing of the caller's environment variables, are held to the limits that
+    :func:`pytest_autoexp.sandbox.process.run` documents, and are killed to the last
+    process.  They can read and write what the caller can: trust what you run in it.
+    ``disk_bytes`` limits each single file, not their sum.
+
+    Attributes:
+        kind: ``"none"``.
+        workspace: Absolute path of the workspace as commands see it.
+    """
+
+    kind: str = "none"
+    _own_view: ClassVar[bool] = False
+    """Do commands see the folders under other names than the host?"""
+
+    def __init__(
+        self,
+        python: PythonEnvironment,
+        resources: Resources | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make the private folder.
+
+        Args:
+            python: The interpreter that ``python`` means.
+            resources: What each command may use.
+            env: Environment variables for every command, beside the sandbox's own.
+
+        Raises:
+            InfrastructureError: If the private folder cannot be made.
+        """
+        self.python = python
+        self.resources = resources or Resources()
+        self._env = dict(env or {})
+        self._folder = PrivateFolder()
+        self.workspace = self._seen_as(_WORKSPACE)
+        try:
+            with self._our_errors():
+                self._make_folders()
+                self._write_files()
+        except BaseException:
+            self.close()
+            raise
+
+    def run(
+        self,
+        command: str,
+        *,
+        time_limit_sec: float,
+        cwd: str = "",
+        env: Mapping[str, str] | None = None,
+        output_cap_bytes: int = DEFAULT_OUTPUT_CAP_BYTES,
+    ) -> CommandResult:
+        """Run a shell command and wait for it; see :class:`~.protocol.Sandbox`."""
+        if "\0" in command:
+            return CommandResult(2, "", "sh: the command holds a NUL character\n", 0.0)
+        start = "/".join((self.workspace, *parts_of(cwd)))
+        with self._our_errors():
+            self._make_folders()  # the last command may have removed them
+            argv = ("/bin/sh", "-c", _ENTER, "sh", start, *self._shell(command))
+        finished = process.run(
+            process.Command(
+                argv=self._wrap(argv),
+                cwd=self._folder.path,
+                env=self._environment() | dict(env or {}),
+                resources=self.resources,
+                report=self._own_view,
+                setuid=self._own_view,
+            ),
+            time_limit_sec,
+            output_cap_bytes,
+        )
+        self._check(finished)
+        return finished.result
+
+    def put(self, source: Path, path: str = "") -> None:
+        """Make a folder of the workspace an exact copy of ``source``; see the protocol."""
+        put_tree(source, self._folder.path, "/".join((_WORKSPACE, *parts_of(path))))
+
+    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+        """Copy a folder of the workspace to ``dest``; see the protocol."""
+        return get_tree(self._folder.descriptor, (_WORKSPACE, *parts_of(path)), dest)
+
+    def read(self, path: str, max_bytes: int) -> bytes | None:
+        """Content of a regular file of the workspace; see the protocol."""
+        return read_file(self._folder.descriptor, (_WORKSPACE, *parts_of(path)), max_bytes)
+
+    def close(self) -> None:
+        """Remove the private folder; every process ended with its command."""
+        self._folder.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _seen_as(self, name: str) -> str:
+        """Path of one of the private folders as commands see it."""
+        return str(self._folder.path / name)
+
+    def _wrap(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """What is run on the host so that ``argv`` runs in the sandbox."""
+        return argv
+
+    def _check(self, finished: process.Finished) -> None:
+        """Raise InfrastructureError if the sandbox itself broke."""
+
+    def _make_folders(self) -> None:
+        for name in (_WORKSPACE, _HOME, _TMP):
+            make_real_folder(self._folder.path / name)
+
+    def _write_files(self) -> None:
+        """Give the interpreter the names ``python`` and ``python3`` where it has others."""
+        for name in ("python", "python3"):
+            usual = self.python.bin_dir / name
+            if not (usual.exists() and usual.samefile(self.python.executable)):
+                launcher = self._folder.path / _BIN / name
+                launcher.parent.mkdir(exist_ok=True)
+                executable = shlex.quote(str(self.python.executable))
+                launcher.write_text(f'#!/bin/sh\nexec {executable} "$@"\n')
+                launcher.chmod(0o755)
+
+    def _environment(self) -> dict[str, str]:
+        path = [self._seen_as(_BIN), str(self.python.bin_dir), "/usr/local/bin", "/usr/bin", "/bin"]
+        if not (self._folder.path / _BIN).exists():
+            del path[0]
+        own = {
+            "PATH": ":".join(path),
+            "HOME": self._seen_as(_HOME),
+            "TMPDIR": self._seen_as(_TMP),
+            process.MARK: self._folder.path.name,
+        }
+        if self.resources.gpus == 0:
+            own["CUDA_VISIBLE_DEVICES"] = ""
+        return {**BASE_ENVIRONMENT, **own, **self._env}
+
+    def _shell(self, command: str) -> tuple[str, ...]:
+        """How the shell is given a command: by a file where it is too long for an argument."""
+        content = command.encode("utf-8", "surrogateescape" if _encodes(command) else "replace")
+        if len(content) <= _MAX_ARGUMENT_BYTES:
+            return ("/bin/sh", "-c", os.fsdecode(content), "sh")
+        (self._folder.path / _TMP / "command.sh").write_bytes(content)
+        return ("/bin/sh", f"{self._seen_as(_TMP)}/command.sh")
+
+    @contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InfrastructureError(
+                f"the sandbox's folder {self._folder.path} cannot be used: {error}"
+            ) from error
+
+
+def remove_leftovers() -> None:
+    """Remove what processes left that were killed: private folders and control groups."""
+    folder.remove_leftovers()
+    cgroup.remove_leftovers()
+
+
+def _encodes(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair, as models write them
+        return False
+    return True

@@ -1,0 +1,193 @@
+"""The Python interpreter that has what a task requires: the running one, or a cached environment.
+
+An environment is built once for each set of requirements, interpreter and platform, in the
+plugin's cache folder, under a lock; the file ``complete`` in it says that it may be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import site
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.sandbox import process
+from pytest_autoexp.sandbox.cache import cache_dir, lock
+from pytest_autoexp.sandbox.folder import remove_tree
+
+_BUILD_LIMIT_SEC = 3600.0
+_COMPLETE = "complete"
+_LAST_LINES = 15
+_failures: dict[str, str] = {}
+"""Why environments could not be built, by digest, so that this process tries each once."""
+
+
+@dataclass(frozen=True)
+class PythonEnvironment:
+    """An interpreter with its packages.
+
+    Attributes:
+        executable: The interpreter.
+        bin_dir: The folder of its programs.
+        trees: The folders that it needs to run, to be made visible read-only.
+    """
+
+    executable: Path
+    bin_dir: Path
+    trees: tuple[Path, ...]
+
+
+def python_for(requirements: Sequence[str], say: Callable[[str], None]) -> PythonEnvironment:
+    """The running interpreter if it satisfies all requirements, else a cached environment.
+
+    Args:
+        requirements: Requirement specifiers, as pip takes them.
+        say: Gets a line for the user when an environment is built, and when it is done.
+
+    Raises:
+        InfrastructureError: If a requirement cannot be read or the environment cannot be
+            built.
+    """
+    parsed = [_parse(text) for text in requirements]
+    if _running_satisfies(tuple(requirements)):
+        return running_python()
+    texts = sorted({str(requirement) for requirement in parsed})
+    digest = _digest(texts)
+    if digest in _failures:
+        raise InfrastructureError(_failures[digest])
+    folder = cache_dir() / "environments" / digest
+    environment = PythonEnvironment(
+        executable=folder / "bin" / "python",
+        bin_dir=folder / "bin",
+        trees=(folder, *_trees(sys.base_prefix, sys.base_exec_prefix)),
+    )
+    if not _usable(environment):
+        with lock(f"environment-{digest}"):
+            if not _usable(environment):  # another process may have built it meanwhile
+                try:
+                    _build(folder, texts, say)
+                except InfrastructureError as error:
+                    _failures[digest] = str(error)
+                    raise
+    return environment
+
+
+@cache
+def running_python() -> PythonEnvironment:
+    """The interpreter that runs this."""
+    executable = Path(sys.executable)
+    return PythonEnvironment(
+        executable=executable,
+        bin_dir=executable.parent,
+        trees=_trees(sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix),
+    )
+
+
+def _trees(*prefixes: str) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(map(Path, prefixes)))
+
+
+def _parse(text: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise InfrastructureError(
+            f"requirement {text!r} of the task cannot be read ({str(error).splitlines()[0]}):"
+            " write it like numpy>=1.26 or name @ URL; options and paths of pip are not taken"
+        ) from error
+
+
+@cache
+def _running_satisfies(requirements: tuple[str, ...]) -> bool:
+    """Has the running interpreter these packages and, in turn, what they require?"""
+    folders = site.getsitepackages()  # its own: neither PYTHONPATH nor the user's
+    todo = [(Requirement(text), "") for text in requirements]
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        requirement, extra = todo.pop()
+        if (str(requirement), extra) in seen:
+            continue
+        seen.add((str(requirement), extra))
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        found = importlib.metadata.distributions(name=requirement.name, path=folders)
+        distribution = next(iter(found), None)
+        if distribution is None or not _matches(distribution, requirement):
+            return False
+        for text in distribution.requires or ():
+            todo += [(Requirement(text), e) for e in ("", *requirement.extras)]
+    return True
+
+
+def _matches(distribution: importlib.metadata.Distribution, requirement: Requirement) -> bool:
+    """Is this installed distribution the one that is required?
+
+    An editable one never is: its code lies outside the interpreter's folders, perhaps in the
+    repository, which a sandbox does not show.
+    """
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable", False):
+        return False
+    if requirement.url:
+        return bool(origin.get("url") == requirement.url)
+    # Like pip: what is installed already may be a pre-release.
+    return requirement.specifier.contains(distribution.version, prereleases=True)
+
+
+def _digest(texts: list[str]) -> str:
+    key = [texts, platform.python_implementation(), sys.version, sysconfig.get_platform()]
+    key += [sys.base_prefix, platform.libc_ver()]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
+
+
+def _usable(environment: PythonEnvironment) -> bool:
+    # The interpreter is a link to one that may have been removed since.
+    return (environment.trees[0] / _COMPLETE).exists() and environment.executable.exists()
+
+
+def _build(folder: Path, texts: list[str], say: Callable[[str], None]) -> None:
+    """Build an environment in place (its programs hold its path); mark it when complete."""
+    names = ", ".join(dict.fromkeys(canonicalize_name(Requirement(text).name) for text in texts))
+    say(f"building the environment for {names} (once; about 1 min)")
+    started = time.monotonic()
+    try:
+        remove_tree(folder)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _call(sys.executable, ["venv", str(folder)], names)
+        pip = ["pip", "--disable-pip-version-check", "--no-input", "install", "--", *texts]
+        _call(str(folder / "bin" / "python"), pip, names)
+        (folder / _COMPLETE).write_text("\n".join(texts) + "\n")
+    except OSError as error:
+        raise InfrastructureError(f"{folder} cannot be written: {error}") from error
+    finally:
+        if not (folder / _COMPLETE).exists():
+            remove_tree(folder)
+    say(f"built in {time.monotonic() - started:.0f} s")
+
+
+def _call(python: str, module: list[str], names: str) -> None:
+    """Run a module with the caller's environment, which tells pip its index and proxy."""
+    # -I: what the caller's PYTHONPATH or current folder holds is not meant for it.
+    argv = (python, "-I", "-m", *module)
+    command = process.Command(argv, cwd=Path("/"), env=os.environ)
+    result = process.run(command, _BUILD_LIMIT_SEC).result
+    if not result.ok:
+        lines = (result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:]
+        raise InfrastructureError(
+            f"the environment for {names} cannot be built: {module[0]} ended with status"
+            f" {result.exit_code}\n" + "\n".join(lines) + "\nInstall the task's requirements into"
+            f" the interpreter that runs pytest ({sys.executable}) or mend pip's settings"
+        )

@@ -1,0 +1,235 @@
+"""Folder trees as tar streams: packed on the host, checked before they are written to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol, cast
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES
+
+SANDBOX_UID = 1000
+"""Owner of everything in a packed tree: the user that commands run as in a container."""
+
+_CHUNK_BYTES = 1024 * 1024
+_MAX_LINES = 100
+_STREAMED_FACTOR = 2
+"""A stream is given up after so many times the size limit, most of it skipped."""
+
+_KINDS = {
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.LNKTYPE: "a hard link to what did not come out",
+    tarfile.FIFOTYPE: "a FIFO",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+}
+
+
+class Readable(Protocol):
+    """Where a stream comes from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+        ...
+
+
+class Writable(Protocol):
+    """Where a stream goes to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of the bytes."""
+        ...
+
+
+def relative_parts(path: str) -> tuple[str, ...]:
+    """The folders of a path relative to the workspace.
+
+    Raises:
+        ValueError: If it is absolute or has a ``..``.
+    """
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\0" in path:
+        raise ValueError(f"path {path!r} must be relative to the workspace and stay inside it")
+    return pure.parts
+
+
+def pack(source: Path, out: Writable) -> None:
+    """Write the tree below a host folder as an uncompressed tar stream.
+
+    Links stay links.  Everything belongs to the sandbox's user and is writable to it.
+
+    Args:
+        source: The folder; its own name is not in the stream.
+        out: Takes the stream, block by block.
+
+    Raises:
+        InfrastructureError: If something in the tree cannot be read, or is neither file,
+            folder nor link.
+    """
+    try:
+        with tarfile.open(
+            fileobj=cast(IO[bytes], out),
+            mode="w|",
+            bufsize=_CHUNK_BYTES,
+            format=tarfile.GNU_FORMAT,
+        ) as tar:
+            _pack_folder(tar, source, PurePosixPath())
+    except OSError as error:
+        if error.filename is None:  # of the other end of the stream, not of the tree
+            raise
+        raise InfrastructureError(
+            f"{error.filename} cannot be put into a sandbox: {error.strerror}"
+        ) from error
+
+
+def _pack_folder(tar: tarfile.TarFile, folder: Path, inside: PurePosixPath) -> None:
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
+    for entry in entries:
+        status = entry.stat(follow_symlinks=False)
+        member = tarfile.TarInfo(str(inside / entry.name))
+        member.uid = member.gid = SANDBOX_UID
+        member.mtime = int(status.st_mtime)
+        member.mode = 0o755 if stat.S_ISDIR(status.st_mode) or status.st_mode & 0o111 else 0o644
+        if entry.is_symlink():
+            member.type = tarfile.SYMTYPE
+            member.linkname = str(Path(entry.path).readlink())
+            tar.addfile(member)
+        elif entry.is_dir():
+            member.type = tarfile.DIRTYPE
+            tar.addfile(member)
+            _pack_folder(tar, Path(entry.path), inside / entry.name)
+        elif entry.is_file():
+            member.size = status.st_size
+            with Path(entry.path).open("rb") as content:
+                tar.addfile(member, content)
+        else:
+            raise InfrastructureError(
+                f"{entry.path}: only files, folders and links can be put into a sandbox; remove it"
+            )
+
+
+def unpack_checked(
+    stream: Readable,
+    dest: Path,
+    *,
+    max_bytes: int = MAX_TREE_BYTES,
+    max_files: int = MAX_TREE_FILES,
+) -> tuple[str, ...]:
+    """Write the regular files and folders of an untrusted tar stream below a host folder.
+
+    Each entry is checked before a byte of it is written: no absolute names, no ``..``, no
+    links, no devices, nothing over the limits.  Names that appear twice keep the first
+    content.  Hard links become copies.  The stream may not be read to its end.
+
+    Args:
+        stream: The tar stream, uncompressed.
+        dest: Created if missing; must hold nothing that others may write.
+        max_bytes: Most bytes in all.
+        max_files: Most entries in all.
+
+    Returns:
+        One line for each entry that was left out, saying why.
+
+    Raises:
+        InfrastructureError: If the stream breaks off or the host cannot write.
+    """
+    unpacking = _Unpacking(dest, max_bytes, max_files)
+    try:
+        dest.mkdir(parents=True, exist_ok=True)
+        source = cast(IO[bytes], stream)
+        with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK_BYTES) as tar:
+            for member in tar:
+                if not unpacking.take(tar, member):
+                    break
+    except tarfile.TarError as error:
+        raise InfrastructureError(f"a tree from the sandbox broke off: {error}") from error
+    except OSError as error:
+        raise InfrastructureError(f"{dest} cannot be written: {error}") from error
+    return unpacking.lines()
+
+
+class _Unpacking:
+    """The state of one unpacked stream."""
+
+    def __init__(self, dest: Path, max_bytes: int, max_files: int) -> None:
+        self._dest = dest
+        self._max_bytes = max_bytes
+        self._max_files = max_files
+        self._entries = 0
+        self._streamed_bytes = 0
+        self._written_bytes = 0
+        self._files: dict[PurePosixPath, int] = {}
+        self._left: list[str] = []
+        self._left_count = 0
+
+    def lines(self) -> tuple[str, ...]:
+        """What was left out."""
+        more = self._left_count - len(self._left)
+        return (*self._left, f"and {more} more") if more else tuple(self._left)
+
+    def take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
+        """Write one entry, or note why not; False if the stream is to be given up."""
+        self._entries += 1
+        self._streamed_bytes += member.size
+        given_up = ""
+        if self._entries > self._max_files:
+            given_up = f"over {self._max_files} entries"
+        elif self._streamed_bytes > _STREAMED_FACTOR * self._max_bytes:
+            given_up = f"over {_STREAMED_FACTOR * self._max_bytes} bytes in the tree"
+        if given_up:
+            self._leave(member, f"it and all that follows it: {given_up}")
+            return False
+        name = PurePosixPath(member.name)
+        if name.is_absolute() or ".." in name.parts:
+            self._leave(member, "its name leads out of the tree")
+        elif name.parts:
+            try:
+                self._write(tar, member, name)
+            except (FileExistsError, NotADirectoryError):
+                self._leave(member, "its name is taken by another entry")
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                self._leave(member, "its name is too long here")
+        return True
+
+    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, name: PurePosixPath) -> None:
+        target = self._dest / name
+        if member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            return
+        original = PurePosixPath(member.linkname) if member.islnk() else None
+        if original in self._files:
+            size = self._files[original]
+        elif member.isreg():
+            size = member.size
+        else:
+            self._leave(member, _KINDS.get(member.type, "neither a file nor a folder"))
+            return
+        if self._written_bytes + size > self._max_bytes:
+            self._leave(member, f"the tree would be over {self._max_bytes} bytes")
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        mode = 0o755 if member.mode & 0o111 else 0o644
+        with os.fdopen(os.open(target, flags, mode), "wb") as out:
+            if original in self._files:
+                with (self._dest / original).open("rb") as content:
+                    shutil.copyfileobj(content, out, _CHUNK_BYTES)
+            else:
+                content_of_member = tar.extractfile(member)
+                assert content_of_member is not None  # a regular file has content
+                shutil.copyfileobj(content_of_member, out, _CHUNK_BYTES)
+        self._written_bytes += size
+        self._files[name] = size
+
+    def _leave(self, member: tarfile.TarInfo, reason: str) -> None:
+        self._left_count += 1
+        if len(self._left) < _MAX_LINES:
+            self._left.append(f"{member.name!r}: {reason}")

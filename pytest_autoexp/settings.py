@@ -1,0 +1,133 @@
+"""Options and ini values, read once into one frozen object."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_autoexp.model.errors import UsageError
+from pytest_autoexp.model.trial import Limits
+from pytest_autoexp.selection import Selection
+
+if TYPE_CHECKING:
+    import pytest
+
+MAX_ATTEMPTS = 1000
+"""Most attempts per case that may be asked for."""
+
+DEFAULT_BASE_IMAGE = "python:3.12-slim"
+"""Image on which those of the tasks are built."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run asks for.
+
+    Attributes:
+        agent: What ``--agent`` named.
+        agent_options: What ``--agent-option`` gave.
+        masks: Values of n.
+        seeds: Seeds.
+        attempts: Attempts per case.
+        sandbox: What ``--sandbox`` named, or None for the best that there is.
+        results: Folder for results and artifacts.
+        tasks: Folder that is run when no path is given.
+        folder: Where pytest was started; relative paths of agents start there.
+        limits: Where agents are stopped.
+        tolerance: Relative tolerance where a task sets none.
+        context: ``"full"`` or ``"none"``.
+        base_image: Image on which those of the tasks are built.
+        run_id: Unique name of this run, the same in all xdist workers.
+    """
+
+    agent: str
+    masks: Selection
+    seeds: Selection
+    results: Path
+    tasks: Path
+    folder: Path
+    run_id: str
+    agent_options: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 1
+    sandbox: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    tolerance: float = 0.05
+    context: str = "full"
+    base_image: str = DEFAULT_BASE_IMAGE
+
+
+def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> Settings:
+    """Read and check all options and ini values.
+
+    Args:
+        config: pytest's configuration.
+        from_controller: What an xdist worker is told; empty in the controller.
+
+    Raises:
+        UsageError: If one of them cannot be used; names it and what is allowed.
+    """
+    folder = config.invocation_params.dir
+    return Settings(
+        agent=config.getoption("agent"),
+        agent_options=_agent_options(config.getoption("agent_option")),
+        masks=Selection.parse(config.getoption("masks"), "--masks"),
+        seeds=Selection.parse(config.getoption("seeds"), "--seeds"),
+        attempts=_attempts(config.getoption("attempts")),
+        sandbox=from_controller.get("sandbox", config.getoption("sandbox")),
+        results=folder / config.getoption("results"),
+        tasks=config.rootpath / config.getini("autoexp_tasks"),
+        folder=folder,
+        limits=Limits(
+            time_sec=_number(config, "autoexp_time_limit_sec"),
+            steps=int(_number(config, "autoexp_step_limit")),
+            cost_usd=_number(config, "autoexp_cost_limit_usd"),
+        ),
+        tolerance=_number(config, "autoexp_tolerance"),
+        context=_context(config.getini("autoexp_context")),
+        base_image=config.getini("autoexp_base_image"),
+        run_id=from_controller.get("run_id") or _new_run_id(),
+    )
+
+
+def _new_run_id() -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3)
+
+
+def _attempts(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_ATTEMPTS:
+        return int(text)
+    raise UsageError(f"--attempts={text}: allowed: a whole number from 1 to {MAX_ATTEMPTS}")
+
+
+def _agent_options(pairs: list[str]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--agent-option={pair}: allowed: KEY=VALUE, such as model=small")
+        options[key.strip()] = value
+    return options
+
+
+def _number(config: pytest.Config, name: str) -> float:
+    text = config.getini(name)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (0 < value < 1e9):
+        raise UsageError(f"ini {name} = {text}: allowed: a number above 0")
+    return value
+
+
+def _context(text: str) -> str:
+    if text not in ("full", "none"):
+        raise UsageError(
+            f"ini autoexp_context = {text}: allowed: full (the agent gets the paper) or none"
+        )
+    return text

@@ -1,0 +1,212 @@
+"""The solution: what is taken over from the agent's workspace, and what is dropped.
+
+Only the bodies of the masked functions, additions at module level that rebind nothing,
+and new modules that shadow nothing reach the code that is verified.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pytest_autoexp.loading.code import code_files
+from pytest_autoexp.masking.graft import graft
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.model.trial import CODE_DIR, REPORT_FILE
+from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.workspace import functions_by_file
+
+MAX_NEW_MODULES = 100
+"""How many modules an agent may add."""
+
+MAX_SOURCE_BYTES = 4 * 1024**2
+"""Largest source file that is taken from an agent."""
+
+MAX_DIFF_FILE_BYTES = 200_000
+"""Largest file whose changes are shown line by line."""
+
+MAX_DIFF_CHARS = 1_000_000
+"""How much of the agent's diff is kept."""
+
+_SPECIAL = {"__init__", "__main__", "conftest", "sitecustomize", "usercustomize"}
+_INSTALLED_SCRIPT = (
+    "import importlib.util, sys; "
+    "print(*(n for n in sys.argv[1:] if n in sys.builtin_module_names "
+    "or importlib.util.find_spec(n)))"
+)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What an agent leaves behind.
+
+    Attributes:
+        files: Source by path relative to the code: masked files with the agent's bodies
+            grafted in, and accepted new modules.
+        dropped: A line for each change that does not count.
+        diff: The agent's changes to the code's text files, as a unified diff.
+        reported: What it wrote to ``report.json``; empty if that is missing or no object.
+    """
+
+    files: Mapping[str, bytes]
+    dropped: tuple[str, ...]
+    diff: str
+    reported: Mapping[str, Any]
+
+
+def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Path) -> Solution:
+    """Graft what counts of the agent's work into the pristine masked code.
+
+    Args:
+        task: The task.
+        masked: Targets of the masked functions.
+        pristine: The masked code as the agent got it.
+        left: The workspace as the agent left it, with regular files only.
+
+    Returns:
+        The solution; new modules are not yet checked against installed packages: see
+        :func:`without_shadowing`.
+    """
+    code = left / CODE_DIR
+    files: dict[str, bytes] = {}
+    dropped: list[str] = []
+    targets = functions_by_file(task, masked)
+    for path, functions in targets.items():
+        grafted = graft(
+            (pristine / path).read_bytes(),
+            _read(code / path),
+            [function.name for function in functions],
+        )
+        files[path] = grafted.source
+        dropped += [f"{path}: {line}" for line in grafted.dropped]
+    before = set(code_files(pristine))
+    after = set(code_files(code)) if code.is_dir() else set()
+    for path in sorted(before - set(targets)):
+        if path not in after:
+            dropped.append(f"{path}: deleted")
+        elif (code / path).read_bytes() != (pristine / path).read_bytes():
+            dropped.append(f"{path}: changed")
+    for path in sorted(after - before):
+        if problem := _not_a_new_module(path, code, before, pristine):
+            dropped.append(f"{path}: {problem}")
+        elif len(files) - len(targets) >= MAX_NEW_MODULES:
+            dropped.append(f"{path}: more than {MAX_NEW_MODULES} new modules")
+        else:
+            files[path] = (code / path).read_bytes()
+    return Solution(files, tuple(dropped), _diff(pristine, code, before | after), _reported(left))
+
+
+def without_shadowing(solution: Solution, pristine: Path, sandbox: Sandbox) -> Solution:
+    """Drop the new modules that would hide a module of the environment.
+
+    Args:
+        solution: What the agent left.
+        pristine: The masked code.
+        sandbox: A fresh sandbox of the task's environment; asked only if there are new
+            modules.
+
+    Raises:
+        InfrastructureError: If the environment's Python cannot answer.
+    """
+    known = set(code_files(pristine))
+    new = {path: _new_name(path, known) for path in solution.files if path not in known}
+    if not new:
+        return solution
+    names = sorted(set(new.values()))
+    result = sandbox.run(
+        f"python -I -c '{_INSTALLED_SCRIPT}' {' '.join(names)}", time_limit_sec=60.0
+    )
+    if not result.ok:
+        raise InfrastructureError(
+            f"the task's Python cannot say which modules it has: {result.stderr[-500:]}"
+        )
+    installed = set(result.stdout.split())
+    hiding = {path: name for path, name in new.items() if name in installed}
+    return Solution(
+        {path: source for path, source in solution.files.items() if path not in hiding},
+        solution.dropped + tuple(f"{p}: shadows the module {n}" for p, n in hiding.items()),
+        solution.diff,
+        solution.reported,
+    )
+
+
+def _not_a_new_module(path: str, code: Path, before: set[str], pristine: Path) -> str | None:
+    """Why a file that the agent created does not count; None if it does."""
+    if not path.endswith(".py"):
+        return "new file that is no Python module"
+    pure = PurePosixPath(path).with_suffix("")
+    new = _new_name(path, before)
+    new_package = new != pure.name
+    parts = pure.parts[:-1] if new_package and pure.name == "__init__" else pure.parts
+    if not all(part.isascii() and part.isidentifier() for part in parts):
+        return "no importable module name"
+    if new in _SPECIAL or any(part in _SPECIAL for part in parts):
+        return "a name with a meaning of its own to Python or pytest"
+    modules = [PurePosixPath(old) for old in before if old.endswith(".py")]
+    known = {part for module in modules for part in module.with_suffix("").parts}
+    if new in known:
+        return f"shadows {new} of the code base"
+    package = pristine / pure.parent / "__init__.py"
+    if package.is_file() and re.search(rb"\b" + new.encode() + rb"\b", package.read_bytes()):
+        return f"shadows the name {new} of its package"
+    source = _read(code / path)
+    if source is None:
+        return f"larger than {MAX_SOURCE_BYTES} bytes"
+    return None
+
+
+def _new_name(path: str, before: set[str]) -> str:
+    """The first part of a new file's path that is not there yet: the name it can be imported by."""
+    folders = {str(parent) for old in before for parent in PurePosixPath(old).parents}
+    pure = PurePosixPath(path)
+    for parent in reversed(pure.parents):
+        if str(parent) not in folders:
+            return parent.name
+    return pure.stem
+
+
+def _read(file: Path) -> bytes | None:
+    """Content of a source file; None if it is missing or too large."""
+    if not file.is_file() or file.stat().st_size > MAX_SOURCE_BYTES:
+        return None
+    return file.read_bytes()
+
+
+def _reported(left: Path) -> Mapping[str, Any]:
+    content = _read(left / REPORT_FILE)
+    if content is None:
+        return {}
+    try:
+        reported = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return reported if isinstance(reported, dict) else {}
+
+
+def _diff(pristine: Path, code: Path, paths: set[str]) -> str:
+    lines: list[str] = []
+    size = 0
+    for path in sorted(paths):
+        for line in _file_diff(path, _read(pristine / path) or b"", _read(code / path) or b""):
+            size += len(line)
+            if size > MAX_DIFF_CHARS:
+                return "".join(lines) + "... the rest is cut off\n"
+            lines.append(line)
+    return "".join(lines)
+
+
+def _file_diff(path: str, before: bytes, after: bytes) -> Iterator[str]:
+    if before == after:
+        return
+    if b"\0" in before + after or max(len(before), len(after)) > MAX_DIFF_FILE_BYTES:
+        yield f"Binary or large file {path} differs\n"
+        return
+    old, new = (text.decode("utf-8", "replace").splitlines() for text in (before, after))
+    for line in difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm=""):
+        yield line + "\n"

@@ -1,0 +1,33 @@
+"""Text that comes from agents and experiments, made safe to print."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+def printable(text: str) -> str:
+    r"""The text without terminal escape codes, and with control characters as ``\xNN``.
+
+    What is left is legal in XML 1.0 and cannot move a terminal's cursor.
+    """
+    text = _ANSI.sub("", text).replace("\r\n", "\n")
+    return _CONTROL.sub(lambda match: _escaped(match.group()), text)
+
+
+def tail(text: str, lines: int = 15, width: int = 400) -> str:
+    """The last lines of a text, printable, each cut to a width."""
+    last = printable(text).rstrip().split("\n")[-lines:]
+    return "\n".join(line if len(line) <= width else line[: width - 3] + "..." for line in last)
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 task``, ``2 tasks``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

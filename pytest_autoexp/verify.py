@@ -1,0 +1,203 @@
+"""Metrics: read what an experiment reported, and compare it with what is expected.
+
+Each metric is judged on its own: a measured value ``m`` is right when
+``|m - expected| <= max(rtol * |expected|, atol)``.  Whatever is not a finite number is
+wrong, with the reason.  Nothing here runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_autoexp.model.result import MetricCheck
+from pytest_autoexp.model.task import Experiment, Metric, MetricTree
+
+MAX_METRICS_BYTES = 1024**2
+"""Largest metrics file that is read."""
+
+_MISSING = object()
+
+
+class MetricsUnreadableError(ValueError):
+    """What an experiment reported cannot be read; the message says why."""
+
+
+def parse_metrics(content: bytes) -> dict[str, Any]:
+    """Read one JSON object of metrics.
+
+    Args:
+        content: The file's bytes, up to one byte more than :data:`MAX_METRICS_BYTES`.
+
+    Returns:
+        The object; NaN and infinities come as floats and are judged later.
+
+    Raises:
+        MetricsUnreadableError: If it is too large, no JSON, no object, or has a key twice.
+    """
+    if len(content) > MAX_METRICS_BYTES:
+        raise MetricsUnreadableError(
+            f"the metrics file is larger than {MAX_METRICS_BYTES // 1024} KiB"
+        )
+    try:
+        metrics = json.loads(content.decode("utf-8"), object_pairs_hook=_without_duplicates)
+    except MetricsUnreadableError:
+        raise
+    except (ValueError, RecursionError) as exc:
+        raise MetricsUnreadableError(
+            f"the metrics file is no JSON: {exc or type(exc).__name__}"
+        ) from exc
+    if not isinstance(metrics, dict):
+        raise MetricsUnreadableError(
+            f"the metrics file holds {_kind(metrics)} where one JSON object is expected"
+        )
+    return metrics
+
+
+def capture_metrics(stdout: str, capture: Mapping[str, str]) -> dict[str, Any]:
+    """Read metrics from standard output; the last match of each expression counts.
+
+    Args:
+        stdout: What the experiment printed.
+        capture: Regular expression by metric name; the group ``value``, or else the first
+            group, is the number.
+
+    Returns:
+        A float per expression that matched; the matched text where it is no number.
+    """
+    found: dict[str, Any] = {}
+    for name, pattern in capture.items():
+        for match in re.finditer(pattern, stdout, re.MULTILINE):
+            text = match.group("value" if "value" in match.re.groupindex else 1)
+            try:
+                found[name] = float(text)
+            except (TypeError, ValueError):
+                found[name] = text
+    return found
+
+
+def check_metrics(
+    experiment: Experiment, measured: Mapping[str, Any], default_rtol: float
+) -> tuple[MetricCheck, ...]:
+    """Compare what was measured with what is expected, leaf by leaf.
+
+    Metrics that the experiment reports beyond the expected ones are ignored; a list of
+    another length is wrong.
+
+    Args:
+        experiment: What is expected.
+        measured: What came out.
+        default_rtol: Relative tolerance where the task sets none.
+
+    Returns:
+        One verdict per expected number, in the task's order.
+    """
+    return tuple(
+        check
+        for name, expected in experiment.metrics.items()
+        for check in _compare(name, expected, measured.get(name, _MISSING), default_rtol)
+    )
+
+
+def failed_checks(experiment: Experiment, reason: str) -> tuple[MetricCheck, ...]:
+    """The verdicts of an experiment that gave no metrics at all: every number is missing."""
+    return tuple(
+        MetricCheck(name, metric.expected, None, None, ok=False, reason=reason)
+        for root, tree in experiment.metrics.items()
+        for name, metric in _leaves(root, tree)
+    )
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise MetricsUnreadableError(f"the metrics file has the key {twice!r} more than once")
+    return result
+
+
+def _compare(
+    name: str, expected: MetricTree, measured: Any, default_rtol: float
+) -> Iterator[MetricCheck]:
+    """Walk the expected tree and the measured value side by side."""
+    if isinstance(expected, Metric):
+        yield _compare_number(name, expected, measured, default_rtol)
+    elif isinstance(expected, tuple):
+        if isinstance(measured, list) and len(measured) != len(expected):
+            reason = f"list of {len(measured)} numbers where {len(expected)} are expected"
+            yield from _all_wrong(name, expected, reason)
+        elif not isinstance(measured, list):
+            yield from _all_wrong(name, expected, _wrong_kind(measured, "a list"))
+        else:
+            for i, (inner, value) in enumerate(zip(expected, measured, strict=True)):
+                yield from _compare(f"{name}[{i}]", inner, value, default_rtol)
+    elif not isinstance(measured, Mapping):
+        yield from _all_wrong(name, expected, _wrong_kind(measured, "an object"))
+    else:
+        for key, inner in expected.items():
+            yield from _compare(f"{name}.{key}", inner, measured.get(key, _MISSING), default_rtol)
+
+
+def _compare_number(name: str, metric: Metric, measured: Any, default_rtol: float) -> MetricCheck:
+    """The verdict on one number."""
+    if isinstance(measured, bool) or not isinstance(measured, int | float):
+        reason = _wrong_kind(measured, "a number")
+        return MetricCheck(name, metric.expected, None, None, ok=False, reason=reason)
+    try:
+        value = float(measured)
+    except OverflowError:
+        return MetricCheck(
+            name, metric.expected, None, None, ok=False, reason="too large for a float"
+        )
+    if not math.isfinite(value):
+        return MetricCheck(name, metric.expected, None, None, ok=False, reason=f"is {value}")
+    error = abs(value - metric.expected)
+    rtol = default_rtol if metric.rtol is None else metric.rtol
+    relative = 0.0 if error == 0 else math.inf
+    if metric.expected:
+        relative = error / abs(metric.expected)
+    return MetricCheck(
+        name,
+        metric.expected,
+        value,
+        relative,
+        ok=error <= max(rtol * abs(metric.expected), metric.atol),
+    )
+
+
+def _all_wrong(name: str, tree: MetricTree, reason: str) -> Iterator[MetricCheck]:
+    for leaf, metric in _leaves(name, tree):
+        yield MetricCheck(leaf, metric.expected, None, None, ok=False, reason=reason)
+
+
+def _leaves(name: str, tree: MetricTree) -> Iterator[tuple[str, Metric]]:
+    if isinstance(tree, Metric):
+        yield name, tree
+    elif isinstance(tree, tuple):
+        for i, inner in enumerate(tree):
+            yield from _leaves(f"{name}[{i}]", inner)
+    else:
+        for key, inner in tree.items():
+            yield from _leaves(f"{name}.{key}", inner)
+
+
+def _wrong_kind(measured: Any, wanted: str) -> str:
+    return "missing" if measured is _MISSING else f"is {_kind(measured)}, not {wanted}"
+
+
+def _kind(value: Any) -> str:
+    """What a JSON value is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    names: tuple[tuple[type, str], ...] = (
+        (str, "a string"),
+        (list, "a list"),
+        (dict, "an object"),
+    )
+    return next((name for kind, name in names if isinstance(value, kind)), "a number")

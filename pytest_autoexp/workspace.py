@@ -1,0 +1,156 @@
+"""The workspace: what the agent may see, and nothing that gives the answer away."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pytest_autoexp.loading.code import code_folder, copy_code
+from pytest_autoexp.masking.mask import mask
+from pytest_autoexp.model.task import Experiment, Function, MetricTree, Task
+from pytest_autoexp.model.trial import (
+    CODE_DIR,
+    INSTRUCTIONS_FILE,
+    METRICS_VARIABLE,
+    PAPER_FILE,
+    REPORT_FILE,
+    Trial,
+)
+from pytest_autoexp.text import plural
+
+
+def build_workspace(task: Task, trial: Trial, dest: Path) -> None:
+    """Write what the agent gets: masked code, instructions and, with full context, the paper.
+
+    Args:
+        task: The task.
+        trial: Says which functions are masked and whether the paper is given.
+        dest: Folder to write to; must not exist.
+    """
+    dest.mkdir(parents=True)
+    write_masked_code(task, trial.masked, dest / CODE_DIR)
+    dest.joinpath(INSTRUCTIONS_FILE).write_text(instructions(task, trial), encoding="utf-8")
+    if trial.context == "full":
+        dest.joinpath(PAPER_FILE).write_bytes(task.paper.path.read_bytes())
+
+
+def write_masked_code(task: Task, masked: tuple[str, ...], dest: Path) -> None:
+    """Copy the task's code and empty the masked functions.
+
+    Args:
+        task: The task.
+        masked: Targets of the functions to empty.
+        dest: Folder to write to; must not exist.
+    """
+    copy_code(code_folder(task), dest)
+    for path, functions in functions_by_file(task, masked).items():
+        file = dest / path
+        descriptions = {function.name: function.description for function in functions}
+        file.write_bytes(mask(file.read_bytes(), descriptions))
+
+
+def functions_by_file(task: Task, masked: tuple[str, ...]) -> Mapping[str, list[Function]]:
+    """The masked functions, by the path of their file."""
+    files: dict[str, list[Function]] = defaultdict(list)
+    for target in masked:
+        function = task.function(target)
+        files[function.path].append(function)
+    return files
+
+
+def instructions(task: Task, trial: Trial) -> str:
+    """The text of ``instructions.md``.
+
+    It names visible experiments only, and metrics without their values.
+    """
+    visible = [e for e in task.relevant_experiments(trial.masked) if not e.hidden]
+    lines = [f"# {task.title}", ""]
+    if trial.context == "full":
+        lines += [
+            f"`{PAPER_FILE}` is a paper, without its numeric results. "
+            f"`{CODE_DIR}/` is the code of its experiments.",
+            "",
+        ]
+    else:
+        lines += [f"`{CODE_DIR}/` is the code of a paper's experiments.", ""]
+    lines += list(_work(task, trial))
+    lines += ["## Experiments", ""]
+    lines += [
+        f"Run each from the folder `{CODE_DIR}/`. Where the environment variable "
+        f"`{METRICS_VARIABLE}` names a file, an experiment writes its metrics there as JSON.",
+        "",
+    ]
+    for experiment in visible:
+        lines += list(_experiment(experiment))
+    if not visible:
+        lines += ["No experiment is given for these functions: work from their contracts.", ""]
+    lines += [
+        "## Report",
+        "",
+        f"Write the metrics that you measured to `{REPORT_FILE}` beside this file: one JSON object "
+        "with the experiments' names as keys and an object of metrics as each value.",
+        "",
+        "## Limits",
+        "",
+        f"You have {trial.limits.time_sec:g} seconds, {plural(trial.limits.steps, 'step')} and "
+        f"{trial.limits.cost_usd:g} USD. What the files hold when a limit is reached is judged.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _work(task: Task, trial: Trial) -> Iterator[str]:
+    """What is missing, and which changes count."""
+    if not trial.masked:
+        yield from (
+            "## What to do",
+            "",
+            "The code is complete. Run the experiments and report their metrics.",
+            "",
+        )
+        return
+    yield from (
+        "## What to do",
+        "",
+        "The bodies of the functions below are missing: each raises NotImplementedError, and its "
+        "docstring says what it must do. Write them so that the experiments give the paper's "
+        "results.",
+        "",
+    )
+    for path, functions in functions_by_file(task, trial.masked).items():
+        yield f"- `{CODE_DIR}/{path}`: " + ", ".join(f"`{f.name}`" for f in functions)
+    yield from (
+        "",
+        "Your code is judged in a fresh copy of the code base: each of these experiments, and "
+        "others that you do not see, must give every metric within tolerance. What is taken "
+        "over from your copy:",
+        "",
+        "- the bodies of the functions above (signatures and decorators stay as they are);",
+        "- imports, new functions, new classes and new constants (`NAME = value`) at the top level "
+        "of the same files, if their names are not used there already;",
+        "- new Python modules whose names no other module has.",
+        "",
+        "Everything else is dropped, new methods in existing classes too.",
+        "",
+    )
+
+
+def _experiment(experiment: Experiment) -> Iterator[str]:
+    yield f"### {experiment.name}"
+    yield ""
+    if experiment.description:
+        yield experiment.description.strip()
+        yield ""
+    yield from ("```sh", experiment.command.strip(), "```", "")
+    shapes = ", ".join(_shape(name, tree) for name, tree in experiment.metrics.items())
+    yield f"Metrics: {shapes}. It may take up to {experiment.timeout_sec:g} seconds."
+    yield ""
+
+
+def _shape(name: str, tree: MetricTree) -> str:
+    """A metric's name, and how it is nested."""
+    if isinstance(tree, Mapping):
+        return f"`{name}` (an object of {', '.join(_shape(k, t) for k, t in tree.items())})"
+    if isinstance(tree, tuple):
+        return f"`{name}` (a list of {len(tree)})"
+    return f"`{name}`"

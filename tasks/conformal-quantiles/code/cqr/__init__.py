@@ -1,0 +1,1 @@
+"""Conformalized quantile regression and the conformal methods it is compared with."""

@@ -1,0 +1,26 @@
+"""Run one experiment: ``python main.py --exp EXP --seed S``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from jme.experiments import EXPERIMENTS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exp", choices=sorted(EXPERIMENTS), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    line = json.dumps(EXPERIMENTS[args.exp](args.seed))
+    if path := os.environ.get("AUTOEXP_METRICS"):
+        Path(path).write_text(line + "\n", encoding="utf-8")
+    print(line)
+
+
+if __name__ == "__main__":
+    main()

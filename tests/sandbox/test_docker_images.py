@@ -1,0 +1,192 @@
+"""Images of tasks, built on the real engine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.task import Environment
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+pytestmark = pytest.mark.docker
+
+Ensure = Callable[..., str]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ensure(
+    base_image: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Ensure:
+    """Makes sure of an image, on the base image unless told otherwise."""
+    from pytest_autoexp.sandbox.docker_images import ensure_image
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def ensure(environment: Environment, base: str = base_image) -> str:
+        return ensure_image(environment, base, said.append)
+
+    return ensure
+
+
+@pytest.fixture
+def dockerfile(tmp_path: Path, engine: DockerClient) -> Iterator[Callable[..., Environment]]:
+    """Writes a Dockerfile that nobody built before; its image is removed afterwards."""
+    once = uuid.uuid4().hex
+
+    def write(*lines: str) -> Environment:
+        path = tmp_path / "Dockerfile"
+        head = ("ARG BASE_IMAGE", "FROM ${BASE_IMAGE}", f"LABEL test={once}")
+        path.write_text("\n".join([*head, *lines]))
+        return Environment(dockerfile=str(path))
+
+    yield write
+    for image in engine.images.list(filters={"label": f"test={once}"}):
+        engine.images.remove(image.id, force=True)
+
+
+def output(engine: DockerClient, image: str, command: str) -> str:
+    made = engine.containers.run(image, ["sh", "-c", command], remove=True, network_mode="none")
+    return bytes(made).decode()
+
+
+def test_base_image_serves_where_nothing_is_needed(ensure: Ensure, base_image: str) -> None:
+    assert ensure(Environment()) == base_image
+
+
+def test_dockerfile_is_built_once_and_told_of(
+    ensure: Ensure,
+    dockerfile: Callable[..., Environment],
+    said: list[str],
+    engine: DockerClient,
+) -> None:
+    environment = dockerfile("RUN echo made > /made")
+    tag = ensure(environment)
+    assert tag.startswith("autoexp:")
+    assert output(engine, tag, "cat /made") == "made\n"
+    assert [line.split(" (")[0].split(" in ")[0] for line in said] == [
+        f"building image {tag}",
+        f"built image {tag}",
+    ]
+    said.clear()
+    assert ensure(environment) == tag
+    assert said == []
+
+
+def test_tag_follows_the_content(ensure: Ensure, dockerfile: Callable[..., Environment]) -> None:
+    first = ensure(dockerfile("ENV X=1"))
+    assert ensure(dockerfile("ENV X=2")) != first
+    assert ensure(dockerfile("ENV X=1")) == first
+
+
+def test_tag_follows_the_base_images_content_not_its_name(
+    ensure: Ensure, dockerfile: Callable[..., Environment], base_image: str, engine: DockerClient
+) -> None:
+    environment = dockerfile("ENV X=1")
+    first = ensure(environment)
+    name = f"autoexp-test:{uuid.uuid4().hex}"
+    try:
+        engine.images.get(base_image).tag(name)
+        assert ensure(environment, base=name) == first
+        engine.images.get(first).tag(name)
+        assert ensure(environment, base=name) != first
+    finally:
+        engine.images.remove(name, noprune=True)
+
+
+def test_code_beside_the_dockerfile_is_no_part_of_the_image(
+    ensure: Ensure, dockerfile: Callable[..., Environment], tmp_path: Path, engine: DockerClient
+) -> None:
+    (tmp_path / "code.py").write_text("secret")
+    tag = ensure(dockerfile("COPY . /context"))
+    assert output(engine, tag, "ls /context") == "Dockerfile\n"
+
+
+def test_dockerfile_with_a_base_of_its_own_does_not_need_the_base_image(
+    ensure: Ensure, base_image: str, tmp_path: Path, engine: DockerClient
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nENV X={uuid.uuid4().hex}\n")
+    environment = Environment(dockerfile=str(tmp_path / "Dockerfile"))
+    engine.images.remove(ensure(environment, base="autoexp-none:never"))
+
+
+def test_requirements_are_installed_by_pip(ensure: Ensure, engine: DockerClient) -> None:
+    # What the base image has already: this needs no network.
+    tag = ensure(Environment(requirements=("pip>1; python_version > '3.0'",)))
+    history = engine.images.get(tag).history()
+    assert any("pip>1; python_version > '3.0'" in layer["CreatedBy"] for layer in history)
+
+
+def test_failed_build_tells_why_and_is_not_tried_again(
+    ensure: Ensure,
+    dockerfile: Callable[..., Environment],
+    said: list[str],
+    engine: DockerClient,
+) -> None:
+    containers = len(engine.api.containers(all=True))
+    environment = dockerfile("RUN seq 100 && echo cause of it >&2 && exit 7")
+    with pytest.raises(InfrastructureError) as first:
+        ensure(environment)
+    lines = str(first.value).splitlines()
+    assert "cannot be built" in lines[0]
+    assert "7" in lines[0]
+    assert lines[-2:] == ["100", "cause of it"]
+    assert len(lines) == 21
+    assert len(engine.api.containers(all=True)) == containers
+    said.clear()
+    with pytest.raises(InfrastructureError, match=r"(?s)cause of it.*not tried again"):
+        ensure(environment)
+    assert said == []
+
+
+def test_unreadable_dockerfile_is_our_error(ensure: Ensure, tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match=r"none cannot be read as a Dockerfile"):
+        ensure(Environment(dockerfile=str(tmp_path / "none")))
+
+
+def test_base_image_that_cannot_be_pulled_tells_the_way_out(
+    ensure: Ensure, said: list[str]
+) -> None:
+    base = "127.0.0.1:1/autoexp/none:never"  # no registry answers there
+    for _ in range(2):
+        with pytest.raises(InfrastructureError, match="-o autoexp_base_image=NAME") as caught:
+            ensure(Environment(), base=base)
+        assert base in str(caught.value)
+    assert said == [f"pulling base image {base}"]
+
+
+BUILDER = """
+import sys
+from pytest_autoexp.model.task import Environment
+from pytest_autoexp.sandbox.docker_images import ensure_image
+print(ensure_image(Environment(dockerfile=sys.argv[1]), sys.argv[2], print))
+"""
+
+
+def test_two_processes_build_an_image_once(
+    ensure: Ensure, dockerfile: Callable[..., Environment], base_image: str
+) -> None:
+    environment = dockerfile("RUN sleep 2")
+    command = [sys.executable, "-c", BUILDER, str(environment.dockerfile), base_image]
+    builders = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    spoken = [builder.communicate() for builder in builders]
+    assert [builder.returncode for builder in builders] == [0, 0], spoken
+    tags = {out.splitlines()[-1] for out, _ in spoken}
+    assert len(tags) == 1
+    assert sorted(len(out.splitlines()) for out, _ in spoken) == [1, 3], spoken

@@ -1,0 +1,224 @@
+"""What bubblewrap keeps away from commands.  What ``local`` shares with ``none``: test_none.py."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.sandbox.local import LocalSandbox, bubblewrap_problem
+from pytest_autoexp.sandbox.requirements import PythonEnvironment, running_python
+
+bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason="no bubblewrap")
+
+REACH = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)
+    print("reached")
+except OSError as error:
+    print("unreachable", error)
+"""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[LocalSandbox]:
+    with LocalSandbox(running_python()) as sandbox:
+        yield sandbox
+
+
+def out(sandbox: LocalSandbox, command: str) -> str:
+    result = sandbox.run(command, time_limit_sec=20)
+    assert result.ok, result
+    return result.stdout.strip()
+
+
+@bubblewrap
+@pytest.mark.parametrize(
+    ("command", "seen"),
+    [
+        ("id -u; id -un; id -g; whoami", "1000\nagent\n1000\nagent"),
+        ("pwd; cd; pwd", "/workspace\n/home/agent"),
+        ("hostname", "sandbox"),
+        ("echo $PPID; ls /proc | grep -c '^[0-9]'", "1\n5"),
+        ("grep CapEff /proc/self/status", "CapEff:\t0000000000000000"),
+        ("grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1"),
+        ("ls /proc/self/fd", "0\n1\n2\n3"),  # 3 is the listed folder itself
+        ("ls /sys /run /var /mnt /srv /media 2>/dev/null; ls /home", "agent"),
+    ],
+)
+def test_inside(sandbox: LocalSandbox, command: str, seen: str) -> None:
+    if "PPID" in command:  # pid 1 and two shells, ls and grep
+        assert int(out(sandbox, command).splitlines()[1]) <= 6
+    elif "hostname" in command:
+        assert out(sandbox, "uname -n") == seen
+    else:
+        assert sandbox.run(command, time_limit_sec=20).stdout.strip() == seen
+
+
+@bubblewrap
+@pytest.mark.parametrize("where", ["home", "repository", "temporary"])
+def test_files_of_the_caller_are_not_there(
+    sandbox: LocalSandbox, where: str, tmp_path: Path
+) -> None:
+    folder = {
+        "home": Path.home(),
+        "repository": Path(__file__).parents[2] / "pytest_autoexp",
+        "temporary": tmp_path,
+    }[where]
+    (tmp_path / "file").touch()
+    assert folder.is_dir()
+    visible = [str(tree) for tree in running_python().trees]
+    listing = sandbox.run(f"find {folder} -maxdepth 1", time_limit_sec=20).stdout.split()
+    for path in listing:  # at most the empty way to the interpreter
+        assert any(tree.startswith(path) for tree in visible)
+
+
+@bubblewrap
+def test_environment_inside_a_repository_shows_nothing_else_of_it(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "gold.py").write_text("the answer")
+    venv = repository / ".venv"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(venv)], check=True
+    )
+    trees = (venv, Path(sys.base_prefix))
+    python = PythonEnvironment(venv / "bin" / "python", venv / "bin", trees)
+    with LocalSandbox(python) as sandbox:
+        assert out(sandbox, "python -c 'import sys, json; print(sys.prefix)'") == str(venv)
+        assert out(sandbox, f"ls -A {repository}") == ".venv"
+        assert not sandbox.run(f"touch {venv}/x", time_limit_sec=20).ok
+
+
+@bubblewrap
+def test_interpreter_that_is_reached_by_a_link_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "shims").mkdir()
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    shim = tmp_path / "shims" / "python"
+    shim.symlink_to(Path(sys.executable).resolve())
+    executable = tmp_path / "venv" / "bin" / "python"
+    executable.symlink_to("../../shims/python")
+    python = PythonEnvironment(
+        executable, executable.parent, (tmp_path / "venv", Path(sys.base_prefix))
+    )
+    with LocalSandbox(python) as sandbox:
+        assert out(sandbox, "python -c 'print(1)'") == "1"
+        assert out(sandbox, f"ls {tmp_path} {tmp_path}/shims").split()[-1] == "python"
+
+
+@bubblewrap
+def test_repository_inside_the_system_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = Path("/usr/share/doc")
+    if not inside.is_dir() or not any(inside.iterdir()):
+        pytest.skip("needs a folder inside /usr")
+    monkeypatch.chdir(inside)
+    with LocalSandbox(running_python()) as sandbox:
+        assert out(sandbox, f"ls -A {inside}") == ""
+
+
+@bubblewrap
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/usr/x", "/usr/src/x", "/etc/passwd", "/etc/x", "/x", "/dev/x", "/proc/x"),
+        *("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/mtrr"),
+        *(f"{sys.prefix}/x", f"{sys.base_prefix}/x"),
+    ],
+)
+def test_nothing_outside_can_be_written(sandbox: LocalSandbox, path: str) -> None:
+    before = Path(path).read_bytes() if path.startswith("/etc/passwd") else None
+    assert not sandbox.run(f": >> {path}", time_limit_sec=20).ok
+    assert before is None or Path(path).read_bytes() == before
+
+
+@bubblewrap
+def test_accounts_of_the_host_are_not_listed(sandbox: LocalSandbox) -> None:
+    assert out(sandbox, "cut -d: -f1 /etc/passwd") == "root\nagent"
+    assert out(sandbox, "ls -A /etc/shadow 2>/dev/null || echo none") == "none"
+
+
+@bubblewrap
+def test_network_is_unreachable_and_loopback_is_its_own(
+    sandbox: LocalSandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "reach.py").write_text(REACH)
+    sandbox.put(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        socket.create_connection(("127.0.0.1", port)).close()
+        assert "unreachable" in out(sandbox, f"python reach.py 127.0.0.1 {port}")
+    assert "unreachable" in out(sandbox, "python reach.py 192.0.2.1 80")
+    own = 'python -c \'import socket as s; a = s.create_server(("127.0.0.1", 0));'
+    own += " s.create_connection(a.getsockname()); print(1)'"
+    assert out(sandbox, own) == "1"
+
+
+@bubblewrap
+def test_processes_of_the_host_cannot_be_reached(sandbox: LocalSandbox) -> None:
+    assert not sandbox.run(f"kill -0 {os.getpid()}", time_limit_sec=20).ok
+    assert sandbox.run("kill -9 -1; kill -9 $PPID; echo on", time_limit_sec=20).killed_by is None
+    assert out(sandbox, "echo alive") == "alive"
+
+
+@bubblewrap
+def test_shared_memory_works_and_is_bounded(sandbox: LocalSandbox) -> None:
+    out(sandbox, "echo x > /dev/shm/x")
+    full = sandbox.run(
+        "for i in 1 2; do head -c 400M /dev/zero > /dev/shm/$i; done; df /dev/shm",
+        time_limit_sec=20,
+    )
+    assert "No space left" in full.stderr
+
+
+@bubblewrap
+def test_bubblewrap_that_breaks_is_our_error(tmp_path: Path) -> None:
+    python = running_python()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with LocalSandbox(PythonEnvironment(python.executable, python.bin_dir, (gone,))) as sandbox:
+        gone.rmdir()
+        with pytest.raises(InfrastructureError, match=r"bubblewrap failed: bwrap: .*gone"):
+            sandbox.run("true", time_limit_sec=20)
+
+
+@bubblewrap
+def test_bubblewrap_that_vanished_is_our_error(
+    sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InfrastructureError, match="not installed any more"):
+        sandbox.run("true", time_limit_sec=20)
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        (None, "not installed"),
+        ("echo 'bwrap: No permissions' >&2; exit 1", "does not work here.*No permissions"),
+        ("exit 3", "exit status 3"),
+    ],
+)
+def test_problem_is_told_in_words(
+    program: str | None, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if program is not None:
+        (tmp_path / "bwrap").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    bubblewrap_problem.cache_clear()
+    try:
+        with pytest.raises(InfrastructureError, match=problem):
+            LocalSandbox(running_python())
+    finally:
+        bubblewrap_problem.cache_clear()
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -1,0 +1,194 @@
+"""What of an agent's work counts, and what is dropped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.sandbox.none import NoneSandbox
+from pytest_autoexp.sandbox.requirements import python_for
+from pytest_autoexp.solution import MAX_NEW_MODULES, Solution, read_solution, without_shadowing
+from pytest_autoexp.workspace import write_masked_code
+
+MEAN = "toystats/moments.py::mean"
+MOMENTS = "toystats/moments.py"
+
+
+class Bench:
+    """A masked toy, the copy of it that an agent changed, and the solution read from it."""
+
+    def __init__(self, task: Task, folder: Path) -> None:
+        self.task = task
+        self.pristine = folder / "pristine"
+        self.left = folder / "left"
+        self.code = self.left / "code"
+        write_masked_code(task, (MEAN,), self.pristine)
+        shutil.copytree(self.pristine, self.code)
+
+    def write(self, path: str, text: str) -> None:
+        file = self.code / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def fill_in(self, body: str) -> None:
+        text = (self.code / MOMENTS).read_text()
+        self.write(MOMENTS, text.replace("raise NotImplementedError", body))
+
+    def solution(self) -> Solution:
+        return read_solution(self.task, (MEAN,), self.pristine, self.left)
+
+
+@pytest.fixture
+def bench(toy: Path, tmp_path: Path) -> Bench:
+    return Bench(load_task(toy / "task.yaml"), tmp_path)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[NoneSandbox]:
+    with NoneSandbox(python_for((), print)) as made:
+        yield made
+
+
+def test_untouched_code_gives_the_masked_code(bench: Bench) -> None:
+    solution = bench.solution()
+    assert solution.files == {MOMENTS: (bench.pristine / MOMENTS).read_bytes()}
+    assert (solution.dropped, solution.diff, solution.reported) == ((), "", {})
+
+
+def test_a_body_counts(bench: Bench) -> None:
+    bench.fill_in("return sum(values) / len(values)")
+    solution = bench.solution()
+    assert solution.files[MOMENTS] == (bench.code / MOMENTS).read_bytes()
+    assert solution.dropped == ()
+    assert "+    return sum(values) / len(values)\n" in solution.diff
+
+
+def test_a_new_module_and_package_count(bench: Bench, sandbox: NoneSandbox) -> None:
+    bench.write("toystats/exact.py", "from math import fsum\n")
+    bench.write("helpers_of_mine/__init__.py", "")
+    bench.write("helpers_of_mine/more.py", "X = 1\n")
+    solution = without_shadowing(bench.solution(), bench.pristine, sandbox)
+    assert sorted(set(solution.files) - {MOMENTS}) == [
+        "helpers_of_mine/__init__.py",
+        "helpers_of_mine/more.py",
+        "toystats/exact.py",
+    ]
+    assert solution.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("data.json", "new file that is no Python module"),
+        ("sitecustomize.py", "a name with a meaning of its own"),
+        ("usercustomize.py", "a name with a meaning of its own"),
+        ("conftest.py", "a name with a meaning of its own"),
+        ("toystats/__main__.py", "a name with a meaning of its own"),
+        ("x.pth", "new file that is no Python module"),
+        ("not-a-name.py", "no importable module name"),
+        ("1x/__init__.py", "no importable module name"),
+        ("toystats.py", "shadows toystats of the code base"),
+        ("moments.py", "shadows moments of the code base"),
+        ("main/__init__.py", "shadows main of the code base"),
+        ("toystats/smooth/__init__.py", "shadows smooth of the code base"),
+    ],
+)
+def test_a_new_file_that_is_no_new_module_is_dropped(bench: Bench, path: str, why: str) -> None:
+    bench.write(path, "")
+    [line] = bench.solution().dropped
+    assert line.startswith(f"{path}: {why}")
+    assert path not in bench.solution().files
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("json.py", "json"),
+        ("random/__init__.py", "random"),
+        ("toystats/statistics.py", "statistics"),
+        ("pip.py", "pip"),
+        ("sys.py", "sys"),
+        ("pytest_autoexp.py", "pytest_autoexp"),
+    ],
+)
+def test_a_new_module_that_hides_an_installed_one_is_dropped(
+    bench: Bench, sandbox: NoneSandbox, path: str, name: str
+) -> None:
+    bench.write(path, "")
+    solution = without_shadowing(bench.solution(), bench.pristine, sandbox)
+    assert solution.dropped == (f"{path}: shadows the module {name}",)
+    assert path not in solution.files
+
+
+def test_a_name_that_the_package_binds_is_not_shadowed(toy: Path, tmp_path: Path) -> None:
+    (toy / "code" / "toystats" / "__init__.py").write_text("from math import pi as level\n")
+    bench = Bench(load_task(toy / "task.yaml"), tmp_path)
+    bench.write("toystats/level.py", "")
+    assert bench.solution().dropped == ("toystats/level.py: shadows the name level of its package",)
+
+
+def test_changed_and_deleted_files_are_dropped(bench: Bench) -> None:
+    bench.write("main.py", "print('{}')")
+    (bench.code / "toystats" / "smooth.py").unlink()
+    solution = bench.solution()
+    assert solution.dropped == ("main.py: changed", "toystats/smooth.py: deleted")
+    assert list(solution.files) == [MOMENTS]
+
+
+def test_more_modules_than_anyone_needs_are_dropped(bench: Bench) -> None:
+    for i in range(MAX_NEW_MODULES + 1):
+        bench.write(f"extra_{i:04}.py", "")
+    solution = bench.solution()
+    assert len(solution.files) == MAX_NEW_MODULES + 1
+    assert solution.dropped == (f"extra_{MAX_NEW_MODULES:04}.py: more than 100 new modules",)
+
+
+@pytest.mark.parametrize("gone", ["code", "code/toystats", "code/toystats/moments.py"])
+def test_what_was_deleted_stays_masked(bench: Bench, gone: str) -> None:
+    path = bench.left / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    solution = bench.solution()
+    assert solution.files[MOMENTS] == (bench.pristine / MOMENTS).read_bytes()
+    assert any("moments.py" in line for line in solution.dropped)
+
+
+def test_a_code_folder_that_became_a_file_stays_masked(bench: Bench) -> None:
+    shutil.rmtree(bench.code)
+    bench.code.write_text("no folder")
+    assert bench.solution().files[MOMENTS] == (bench.pristine / MOMENTS).read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"def (", b"\xff\xfe\x00", b"\0", b"x(\n"])
+def test_a_file_that_is_no_python_stays_masked(bench: Bench, content: bytes) -> None:
+    (bench.code / MOMENTS).write_bytes(content)
+    solution = bench.solution()
+    assert solution.files[MOMENTS] == (bench.pristine / MOMENTS).read_bytes()
+    assert any("mean" in line for line in solution.dropped)
+
+
+def test_a_function_that_was_removed_stays_masked(bench: Bench) -> None:
+    bench.write(MOMENTS, '"""Moments of a sample."""\n')
+    solution = bench.solution()
+    assert solution.files[MOMENTS] == (bench.pristine / MOMENTS).read_bytes()
+    assert any("mean" in line for line in solution.dropped)
+
+
+@pytest.mark.parametrize(
+    ("content", "reported"),
+    [
+        (b'{"moments": {"mean": 1}}', {"moments": {"mean": 1}}),
+        (b"[]", {}),
+        (b"{", {}),
+        (b"\xff", {}),
+    ],
+)
+def test_the_report_is_read_if_it_is_an_object(
+    bench: Bench, content: bytes, reported: dict[str, object]
+) -> None:
+    (bench.left / "report.json").write_bytes(content)
+    assert bench.solution().reported == reported

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_autoexp.model.task import Experiment, Metric, MetricTree
+from pytest_autoexp.verify import (
+    MAX_METRICS_BYTES,
+    MetricsUnreadableError,
+    capture_metrics,
+    check_metrics,
+    failed_checks,
+    parse_metrics,
+)
+
+
+def experiment(**metrics: MetricTree) -> Experiment:
+    return Experiment("e", "", "true", 1.0, metrics, frozenset())
+
+
+def verdict(expected: MetricTree, measured: Any) -> list[tuple[str, bool, str]]:
+    checks = check_metrics(experiment(m=expected), {"m": measured}, default_rtol=0.05)
+    return [(check.name, check.ok, check.reason) for check in checks]
+
+
+@pytest.mark.parametrize(
+    ("expected", "measured", "ok"),
+    [
+        (Metric(1.0), 1.0, True),
+        (Metric(1.0), 1, True),
+        (Metric(1.0), 1.0499, True),
+        (Metric(1.0), 1.0501, False),
+        (Metric(1.0), 0.9499, False),
+        (Metric(-2.0), -2.099, True),
+        (Metric(-2.0), -2.2, False),
+        (Metric(-2.0), 2.0, False),
+        (Metric(0.0, atol=0.01), 0.005, True),
+        (Metric(0.0, atol=0.01), -0.02, False),
+        (Metric(0.0), 0.0, True),
+        (Metric(0.0), 1e-12, False),
+        (Metric(10.0, rtol=0.0), 10.0, True),
+        (Metric(10.0, rtol=0.0), 10.1, False),
+        (Metric(10.0, rtol=0.2), 11.9, True),
+        (Metric(10.0, rtol=0.01, atol=1.0), 10.9, True),
+    ],
+)
+def test_a_number_is_right_within_the_larger_tolerance(
+    expected: Metric, measured: float, ok: bool
+) -> None:
+    assert [check[1] for check in verdict(expected, measured)] == [ok]
+
+
+@pytest.mark.parametrize(
+    ("measured", "reason"),
+    [
+        (True, "is true, not a number"),
+        (None, "is null, not a number"),
+        ("1.0", "is a string, not a number"),
+        ([1.0], "is a list, not a number"),
+        ({"value": 1.0}, "is an object, not a number"),
+        (math.nan, "is nan"),
+        (math.inf, "is inf"),
+        (-math.inf, "is -inf"),
+        (10**400, "too large for a float"),
+    ],
+)
+def test_what_is_no_finite_number_fails_with_the_reason(measured: Any, reason: str) -> None:
+    assert verdict(Metric(1.0), measured) == [("m", False, reason)]
+
+
+def test_a_metric_that_is_not_there_is_missing() -> None:
+    checks = check_metrics(experiment(m=Metric(1.0)), {"other": 1.0}, default_rtol=0.05)
+    assert [(check.ok, check.reason) for check in checks] == [(False, "missing")]
+
+
+def test_lists_and_nested_metrics_are_compared_leaf_by_leaf() -> None:
+    tree = {"a": (Metric(1.0), Metric(2.0)), "b": Metric(3.0)}
+    assert verdict(tree, {"a": [1.0, 5.0], "b": 3.0}) == [
+        ("m.a[0]", True, ""),
+        ("m.a[1]", False, ""),
+        ("m.b", True, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("measured", "reason"),
+    [
+        ([1.0], "list of 1 numbers where 2 are expected"),
+        ([1.0, 2.0, 3.0], "list of 3 numbers where 2 are expected"),
+        (1.0, "is a number, not a list"),
+        ({"0": 1.0, "1": 2.0}, "is an object, not a list"),
+    ],
+)
+def test_a_list_of_another_length_or_kind_is_wrong_in_every_leaf(
+    measured: Any, reason: str
+) -> None:
+    assert verdict((Metric(1.0), Metric(2.0)), measured) == [
+        ("m[0]", False, reason),
+        ("m[1]", False, reason),
+    ]
+
+
+def test_an_experiment_without_metrics_misses_every_leaf() -> None:
+    checks = failed_checks(experiment(a=Metric(1.0), b=(Metric(2.0),)), "not measured")
+    assert [(c.name, c.expected, c.ok, c.reason) for c in checks] == [
+        ("a", 1.0, False, "not measured"),
+        ("b[0]", 2.0, False, "not measured"),
+    ]
+
+
+@given(
+    expected=st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300),
+    measured=st.floats() | st.integers() | st.booleans() | st.none() | st.text(),
+)
+def test_a_pass_means_a_finite_number_within_tolerance(expected: float, measured: Any) -> None:
+    [check] = check_metrics(experiment(m=Metric(expected)), {"m": measured}, default_rtol=0.05)
+    if check.ok:
+        assert isinstance(measured, int | float)
+        assert not isinstance(measured, bool)
+        assert abs(measured - expected) <= 0.05 * abs(expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no JSON"),
+        (b"nonsense", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[1, 2]", "holds a list where one JSON object is expected"),
+        (b"3", "holds a number"),
+        (b'{"a": 1, "a": 2}', "has the key 'a' more than once"),
+        (b'{"x": {"b": 1, "b": 2}}', "has the key 'b' more than once"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b" " * (MAX_METRICS_BYTES + 1), "larger than 1024 KiB"),
+    ],
+)
+def test_what_cannot_be_read_is_said(content: bytes, message: str) -> None:
+    with pytest.raises(MetricsUnreadableError, match=message):
+        parse_metrics(content)
+
+
+def test_nan_and_infinity_are_read_and_judged_later() -> None:
+    assert math.isnan(parse_metrics(b'{"a": NaN}')["a"])
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_an_object_or_a_reason(content: bytes) -> None:
+    with contextlib.suppress(MetricsUnreadableError):
+        assert isinstance(parse_metrics(content), dict)
+
+
+@given(st.dictionaries(st.text(), st.floats(allow_nan=False)))
+def test_every_object_of_numbers_is_read_back(metrics: dict[str, float]) -> None:
+    assert parse_metrics(json.dumps(metrics).encode()) == metrics
+
+
+@pytest.mark.parametrize(
+    ("stdout", "pattern", "found"),
+    [
+        ("loss: 0.5\n", r"loss: (\S+)", {"m": 0.5}),
+        ("loss: 0.9\nloss: 0.5\n", r"^loss: (\S+)$", {"m": 0.5}),
+        ("x 1 loss 2", r"x (\d) loss (?P<value>\d)", {"m": 2.0}),
+        ("loss: none", r"loss: (\S+)", {"m": "none"}),
+        ("", r"loss: (\S+)", {}),
+    ],
+)
+def test_capture_takes_the_last_match(stdout: str, pattern: str, found: dict[str, Any]) -> None:
+    assert capture_metrics(stdout, {"m": pattern}) == found

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_autoexp.loading.loader import load_task, task_digest
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.model.trial import Limits, Trial
+from pytest_autoexp.workspace import build_workspace, instructions
+
+
+@pytest.fixture
+def task(toy: Path) -> Task:
+    return load_task(toy / "task.yaml")
+
+
+def trial(task: Task, *masked: str, context: str = "full") -> Trial:
+    limits = Limits(time_sec=90, steps=1, cost_usd=0.5)
+    return Trial(
+        task.id, task_digest(task), len(masked), 0, 0, masked, "x", limits=limits, context=context
+    )
+
+
+def built(task: Task, given: Trial, tmp_path: Path) -> dict[str, str]:
+    """What the agent gets: text by path."""
+    dest = tmp_path / "workspace"
+    build_workspace(task, given, dest)
+    return {
+        str(file.relative_to(dest)): file.read_text()
+        for file in sorted(dest.rglob("*"))
+        if file.is_file()
+    }
+
+
+MEAN = "toystats/moments.py::mean"
+
+
+def test_the_agent_gets_paper_instructions_and_masked_code(task: Task, tmp_path: Path) -> None:
+    files = built(task, trial(task, MEAN), tmp_path)
+    assert sorted(files) == [
+        "code/main.py",
+        "code/toystats/__init__.py",
+        "code/toystats/moments.py",
+        "code/toystats/smooth.py",
+        "instructions.md",
+        "paper.md",
+    ]
+    assert files["code/toystats/moments.py"].startswith(
+        '"""Moments of a sample."""\n\n\n'
+        "def mean(values: list[float]) -> float:\n"
+        '    """Arithmetic mean of a non-empty list of floats."""\n'
+        "    raise NotImplementedError\n\n\n"
+        "def variance("
+    )
+
+
+def test_without_context_there_is_no_paper(task: Task, tmp_path: Path) -> None:
+    files = built(task, trial(task, MEAN, context="none"), tmp_path)
+    assert "paper.md" not in files
+    assert "paper.md" not in files["instructions.md"]
+
+
+def test_nothing_tells_bodies_expected_values_or_hidden_experiments(
+    task: Task, tmp_path: Path
+) -> None:
+    everything = "\n".join(built(task, trial(task, MEAN), tmp_path).values())
+    assert "total / len(values)" not in everything
+    assert "moments-reseeded" not in everything
+    assert "0.43165" not in everything
+    assert "0.39612" not in everything
+
+
+def test_caches_version_control_and_links_stay_out(task: Task, toy: Path, tmp_path: Path) -> None:
+    code = toy / "code"
+    for folder in (".git", "__pycache__", ".pytest_cache"):
+        (code / folder).mkdir()
+        (code / folder / "kept").write_text("total / len(values)")
+    (code / "old.pyc").write_text("total / len(values)")
+    (code / "out").symlink_to("/etc")
+    assert len(built(task, trial(task, MEAN), tmp_path)) == 6
+
+
+def test_instructions_name_files_commands_metrics_and_limits(task: Task) -> None:
+    text = instructions(task, trial(task, MEAN, "toystats/smooth.py::Smoother.step"))
+    for part in (
+        "- `code/toystats/moments.py`: `mean`\n",
+        "- `code/toystats/smooth.py`: `Smoother.step`\n",
+        "### moments\n\nMoments of the sample.\n\n```sh\npython main.py moments 3\n```\n",
+        "Metrics: `mean`, `variance`.",
+        "Metrics: `levels` (a list of 5).",
+        "`AUTOEXP_METRICS`",
+        "`report.json`",
+        "You have 90 seconds, 1 step and 0.5 USD.",
+    ):
+        assert part in text
+
+
+def test_only_relevant_experiments_are_asked_for(task: Task) -> None:
+    text = instructions(task, trial(task, MEAN))
+    assert "### moments" in text
+    assert "### smooth" not in text
+
+
+def test_n_0_asks_for_reproduction(task: Task) -> None:
+    text = instructions(task, trial(task))
+    assert "The code is complete." in text
+    assert "### moments" in text
+    assert "### smooth" in text
+    assert "missing" not in text
