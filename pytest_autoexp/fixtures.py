@@ -5,7 +5,6 @@ What masks and grafts is imported when the first trial runs: collection goes wit
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pytest_autoexp.model.trial import Case, Trial
 from pytest_autoexp.report.artifacts import write_artifacts
 from pytest_autoexp.report.properties import result_properties, trial_properties
 from pytest_autoexp.report.results import append_line, trial_line
+from pytest_autoexp.sandbox.folder import PrivateFolder
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.settings import Settings
 
@@ -108,8 +108,8 @@ def workspace(task: Task, trial: Trial) -> Iterator[Path]:
     """A folder on the host with what the agent may see."""
     from pytest_autoexp.workspace import build_workspace
 
-    with tempfile.TemporaryDirectory(prefix="autoexp-") as folder:
-        path = Path(folder, "workspace")
+    with PrivateFolder() as folder:
+        path = folder / "workspace"
         build_workspace(task, trial, path)
         yield path
 

@@ -6,7 +6,6 @@ pytest's fixtures only carry these here.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from pytest_autoexp.model.errors import InfrastructureError, LimitReached
 from pytest_autoexp.model.result import AgentResult, Artifacts, ExperimentResult, TrialResult
 from pytest_autoexp.model.task import Experiment, Task
 from pytest_autoexp.model.trial import CODE_DIR, METRICS_VARIABLE, Trial
+from pytest_autoexp.sandbox.folder import PrivateFolder
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.solution import Solution, read_solution, without_shadowing
 from pytest_autoexp.text import printable
@@ -59,8 +59,8 @@ def run_trial(
     Raises:
         InfrastructureError: If something on our side breaks; the trial is not judged.
     """
-    with tempfile.TemporaryDirectory(prefix="autoexp-", ignore_cleanup_errors=True) as folder:
-        left, verified = Path(folder, "left"), Path(folder, "verified")
+    with PrivateFolder() as folder:
+        left, verified = folder / "left", folder / "verified"
         pristine = verified / CODE_DIR
         agent, agent_sec = _run_agent(trial, sandbox, call_agent)
         stayed = sandbox.get(left)

@@ -151,6 +151,7 @@ class RunReport:
     def __init__(self, config: pytest.Config, run: Run) -> None:
         self._config = config
         self._run = run
+        self._is_worker = hasattr(config, "workerinput")
 
     def pytest_report_header(self) -> list[str]:
         """Agent, sandbox and what it isolates, and what is asked for but does not exist."""
@@ -169,6 +170,25 @@ class RunReport:
                 continue  # collection tells
             lines += [f"autoexp: {task.id}: {note}" for note in notes]
         return lines
+
+    def pytest_sessionstart(self) -> None:
+        """Remove what dead runs left."""
+        self._remove_leftovers()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Remove what workers of this run left that were interrupted in their own clean-up."""
+        self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        from pytest_autoexp.sandbox.make import remove_leftovers
+
+        if self._is_worker or self._config.option.collectonly:
+            return
+        try:
+            remove_leftovers(self._run.sandbox)
+        except InfrastructureError as exc:
+            self._run.say(f"what an earlier run left cannot be removed: {exc}")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

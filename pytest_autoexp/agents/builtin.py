@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from pytest_autoexp.loading.code import code_folder, copy_code
 from pytest_autoexp.model.result import AgentResult
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import CODE_DIR, Trial
+from pytest_autoexp.sandbox.folder import PrivateFolder
 from pytest_autoexp.sandbox.protocol import Sandbox
 
 
@@ -20,8 +18,8 @@ class Oracle:
 
     def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult:
         """Put the original code over the masked one."""
-        with tempfile.TemporaryDirectory(prefix="autoexp-") as folder:
-            code = Path(folder, CODE_DIR)
+        with PrivateFolder() as folder:
+            code = folder / CODE_DIR
             copy_code(code_folder(self._task), code)
             sandbox.put(code, CODE_DIR)
         return AgentResult()

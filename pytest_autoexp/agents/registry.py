@@ -131,13 +131,14 @@ def _importable(folder: Path) -> Iterator[None]:
 def _factory(found: Any, spec: str, options: Mapping[str, str]) -> AgentFactory:
     """A class is called with the options for each trial; anything else finds them in the trial."""
     if inspect.isclass(found) and hasattr(found, "run"):
+        make: Callable[..., Agent] = found
         try:
             inspect.signature(found).bind(**options)
         except TypeError as exc:
             raise UsageError(
                 f"--agent={spec}: cannot be made with the options {dict(options)}: {exc}"
             ) from exc
-        return lambda task: found(**options)
+        return lambda task: make(**options)
     if isinstance(found, Agent):
         return lambda task: found
     if callable(found):

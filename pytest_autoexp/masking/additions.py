@@ -20,6 +20,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import libcst as cst
 from libcst import matchers
@@ -32,41 +33,43 @@ Alias = tuple[str, str, str]
 """Module of a ``from`` import or an empty string, imported name, name behind ``as``."""
 
 
-@dataclass(frozen=True)
 class Pristine:
-    """What the pristine file knows by name.
+    """What a pristine file knows by name; found out when it is asked."""
 
-    Attributes:
-        names: Every name that it binds at module level or looks up from there.
-        aliases: Every import at module level.
-        roots: Names that only ``import name`` or ``import name.submodule`` binds, which
-            another ``import name.other`` leaves as they are.
-    """
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
 
-    names: frozenset[str]
-    aliases: frozenset[Alias]
-    roots: frozenset[str]
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name that the file binds at module level or looks up from there."""
+        return _known_names(self._layout)
 
-    @classmethod
-    def of(cls, layout: Layout) -> Pristine:
-        """Read them off the file."""
-        aliases: set[Alias] = set()
-        roots: set[str] = set()
-        others: set[str] = set()
-        for statement in layout.statements:
-            for small in small_statements(statement):
-                if isinstance(small, cst.Import | cst.ImportFrom):
-                    aliases.update(_aliases(small))
-        roots = {_bound(alias) for alias in aliases if _is_plain(alias)}
-        for statement in layout.statements:
-            others |= {
-                name
-                for part in small_statements(statement)
-                if not isinstance(part, cst.Import)
-                for name in bound_names(part)
-            }
-        others |= {_bound(alias) for alias in aliases if not _is_plain(alias)}
-        return cls(_known_names(layout), frozenset(aliases), frozenset(roots - others))
+    @cached_property
+    def aliases(self) -> frozenset[Alias]:
+        """Every import that is a statement of the module."""
+        return frozenset(
+            alias
+            for part in self._parts()
+            if isinstance(part, cst.Import | cst.ImportFrom)
+            for alias in _aliases(part)
+        )
+
+    @cached_property
+    def roots(self) -> frozenset[str]:
+        """Names to which ``import name`` or ``import name.submodule`` alone binds something.
+
+        Another ``import name.other`` leaves them as they are.
+        """
+        plain = {_bound(alias) for alias in self.aliases if _is_plain(alias)}
+        others = {_bound(alias) for alias in self.aliases if not _is_plain(alias)}
+        for part in self._parts():
+            if not isinstance(part, cst.Import):
+                others |= _stated_names(part)
+        return frozenset(plain - others)
+
+    def _parts(self) -> Iterator[cst.CSTNode]:
+        for statement in self._layout.statements:
+            yield from small_statements(statement)
 
     def redefined(self, names: Iterable[str]) -> list[str]:
         """Those of some names that an addition may not bind."""
@@ -133,14 +136,7 @@ def small_statements(statement: Statement) -> tuple[cst.CSTNode, ...]:
 
 def bound_names(node: cst.CSTNode) -> set[str]:
     """Names that a statement may bind at module level; a superset in nested scopes."""
-    names: set[str] = set()
-    if isinstance(node, cst.Import | cst.ImportFrom):
-        names |= {_bound(alias) for alias in _aliases(node)}
-    elif isinstance(node, cst.FunctionDef | cst.ClassDef):
-        names.add(_name(node.name))
-    elif isinstance(node, cst.Assign | cst.AnnAssign | cst.AugAssign):
-        targets = node.targets if isinstance(node, cst.Assign) else [node]
-        names |= {name for target in targets for name in _target_names(target.target)}
+    names = _stated_names(node)
     for inner in matchers.findall(node, matchers.NamedExpr() | matchers.NameItem()):
         if isinstance(inner, cst.NamedExpr):
             names |= set(_target_names(inner.target))
@@ -154,6 +150,19 @@ def snippet(text: str) -> str:
     line = " ".join(text.split())
     line = line if len(line) <= 60 else line[:57] + "..."
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line)
+
+
+def _stated_names(node: cst.CSTNode) -> set[str]:
+    """Names that an import, a definition or an assignment binds."""
+    if isinstance(node, cst.Import | cst.ImportFrom):
+        return {_bound(alias) for alias in _aliases(node)}
+    if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        return {_name(node.name)}
+    if isinstance(node, cst.Assign):
+        return {name for target in node.targets for name in _target_names(target.target)}
+    if isinstance(node, cst.AnnAssign | cst.AugAssign):
+        return set(_target_names(node.target))
+    return set()
 
 
 def _text(part: cst.CSTNode, statement: Statement, layout: Layout) -> str:

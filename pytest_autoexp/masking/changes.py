@@ -74,7 +74,7 @@ def compare(pristine: Version, agent: Version) -> Compared:
     """
     ours, theirs = pristine.layout.statements, agent.layout.statements
     pairs = _pair(pristine, ours, agent, theirs)
-    known = Pristine.of(pristine.layout)
+    known = Pristine(pristine.layout)
     top = after = _last_at_top(ours)
     additions: list[Addition] = []
     dropped: list[str] = []
@@ -86,8 +86,9 @@ def compare(pristine: Version, agent: Version) -> Compared:
             judged = judge(statement, agent.layout, known)
             additions += (Addition(after, code) for code in judged.code)
             dropped += judged.dropped
-    bound = {name for statement in theirs for name in _names(statement)}
-    for statement in _removed(pristine, ours, pairs):
+    removed = _removed(pristine, ours, pairs)
+    bound = {name for statement in theirs for name in _names(statement)} if removed else set()
+    for statement in removed:
         names = _names(statement)
         if not names or not names <= bound:
             dropped.append(f"removed {_describe(pristine.layout, statement, '')}")

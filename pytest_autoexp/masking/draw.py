@@ -25,13 +25,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 ROUNDS = 6
 """Rounds of the Feistel network.  Changing it changes every case of every task."""
-
-_binomial = lru_cache(maxsize=1 << 16)(math.comb)
 
 
 def count(functions: int, dependent: int, n: int) -> int:
@@ -47,7 +46,7 @@ def count(functions: int, dependent: int, n: int) -> int:
     """
     if n == 0:
         return 1
-    return _binomial(functions, n) - _binomial(functions - dependent, n)
+    return math.comb(functions, n) - math.comb(functions - dependent, n)
 
 
 def draw(
@@ -95,13 +94,23 @@ def _permute(value: int, size: int, key: bytes) -> int:
 
 
 def _unrank(rank: int, size: int, n: int) -> list[int]:
-    """The combination of n indices below ``size`` that has this rank in lexicographic order."""
+    """The combination of n indices below ``size`` that has this rank in lexicographic order.
+
+    Counted from the last combination, a rank is C(c_n, n) + ... + C(c_1, 1) for exactly one
+    c_n > ... > c_1 >= 0 (the combinatorial number system), and c_k is an index counted from
+    the last one.
+    """
+    rest = math.comb(size, n) - 1 - rank
     chosen = []
-    index = 0
-    for left in range(n - 1, -1, -1):
-        while rank >= (beginning_here := _binomial(size - index - 1, left)):
-            rank -= beginning_here
-            index += 1
-        chosen.append(index)
-        index += 1
+    for k in range(n, 0, -1):
+        column = _binomials(size, k)
+        c = bisect_right(column, rest) - 1
+        rest -= column[c]
+        chosen.append(size - 1 - c)
     return chosen
+
+
+@lru_cache(maxsize=1024)
+def _binomials(size: int, k: int) -> tuple[int, ...]:
+    """C(0, k) to C(size - 1, k)."""
+    return tuple(math.comb(i, k) for i in range(size))

@@ -3,12 +3,13 @@
 What counts of an agent's file is the bodies of the masked functions, found by name, and
 what :mod:`pytest_autoexp.masking.additions` lets it add at module level.  All else is
 dropped, and each thing dropped is told in a line.  The result is parsed again: outside the
-grafted bodies and the accepted additions it must consist of the pristine statements, or
-what breaks that is dropped as well.
+grafted bodies and the accepted additions it must consist of the pristine statements, to
+libcst and to the running Python, or all functions of the file stay masked.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from libcst import matchers
 from pytest_autoexp.masking.additions import small_statements, snippet
 from pytest_autoexp.masking.changes import Addition, Version, compare
 from pytest_autoexp.masking.index import ast_functions, parse_ast
-from pytest_autoexp.masking.layout import Function, Layout
+from pytest_autoexp.masking.layout import Function, Layout, deep_recursion
 from pytest_autoexp.masking.source import (
     NEWLINE,
     Edit,
@@ -31,6 +32,8 @@ from pytest_autoexp.masking.source import (
     splice,
 )
 from pytest_autoexp.masking.untrusted import check_parseable
+
+_COMMENT = re.compile(r"[ \t\f]*#")
 
 Place = tuple[str, int]
 """Qualified name and occurrence among the functions outside the bodies of masked ones."""
@@ -65,6 +68,11 @@ def graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     Raises:
         MaskingError: The masked file cannot be parsed or lacks one of the functions.
     """
+    with deep_recursion():
+        return _graft(masked, agent, names)
+
+
+def _graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     file = decode(masked)
     ours = Layout(file.text)
     places = _places(ours, names)
@@ -130,36 +138,22 @@ class _Target:
             else:
                 lacks = f"{self.file.encoding} lacks characters of its body"
                 refused.append(f"{where} stays masked: {lacks}")
-        if (source := self._result(kept.values(), added)) is not None:
-            return source, refused
-        # Something reaches out of its place: find out what, one at a time.
-        sound: dict[str, Edit] = {}
-        for where, body in kept.items():
-            if self._result([*sound.values(), body], []) is not None:
-                sound[where] = body
-            else:
-                refused.append(f"{where} stays masked: its body reaches out of the function")
-        if (source := self._result(sound.values(), added)) is not None:
-            return source, refused
-        refused += (f"addition {snippet(a.code)}: it does not stand by itself" for a in added)
-        source = self._result(sound.values(), [])
-        return encode(self.file.text, self.file.encoding) if source is None else source, refused
-
-    def _result(self, bodies: Iterable[Edit], additions: Sequence[Addition]) -> bytes | None:
-        """The changed file, or None if more than bodies and additions would change."""
-        edits = [*bodies, *(self._insertion(addition) for addition in additions)]
+        edits = [*kept.values(), *(self._insertion(addition) for addition in added)]
         text = splice(self.layout.text, edits)
-        source = encode(text, self.file.encoding)
+        if not self._is_sound(text, added):
+            text = self.layout.text
+            refused.append("all functions stay masked: with these bodies other code would change")
+        return encode(text, self.file.encoding), refused
+
+    def _is_sound(self, text: str, additions: Sequence[Addition]) -> bool:
+        """True if a changed text has the pristine statements and the additions, no others."""
         try:
-            if decode(source) != Source(text, self.file.encoding):
-                return None  # a new comment declares another encoding
             result = Layout(text)
         except MaskingError:
-            return None
+            return False
         masked = _locate(result, self.places).values()
         outlines = [result.outline(statement, masked) for statement in result.statements]
-        sound = outlines == self._expected(additions) and _python_agrees(result)
-        return source if sound else None
+        return outlines == self._expected(additions) and _python_agrees(result)
 
     def _insertion(self, addition: Addition) -> Edit:
         statements = self.layout.statements
@@ -246,11 +240,13 @@ def _indented(layout: Layout, function: Function, indent: str) -> str:
     if old == indent:
         return body
     starts = {0, *(newline.end() for newline in NEWLINE.finditer(body))}
-    starts -= {start - function.body for start in layout.string_lines(function)}
-    return splice(
-        body,
-        [Edit(start, start + len(old), indent) for start in starts if body.startswith(old, start)],
-    )
+    edits = []
+    for start in starts - {start - function.body for start in layout.string_lines(function)}:
+        if body.startswith(old, start):
+            edits.append(Edit(start, start + len(old), indent))
+        elif comment := _COMMENT.match(body, start):  # left of the body, perhaps of the def
+            edits.append(Edit(start, comment.end() - 1, indent))
+    return splice(body, edits)
 
 
 def _python_agrees(layout: Layout) -> bool:

@@ -7,9 +7,11 @@ is not replaced stays as it is.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +20,9 @@ from libcst.metadata import CodePosition, MetadataWrapper, PositionProvider
 
 from pytest_autoexp.masking.index import FunctionName, number
 from pytest_autoexp.masking.source import NEWLINE, Edit, MaskingError, splice
+
+RECURSION_LIMIT = 4_000
+"""Depth of Python calls that is allowed while libcst walks a tree."""
 
 _INDENT = re.compile(r"(?:[ \t\f]*\f)?([ \t]*)")
 _FORM_FEED = re.compile(r"[ \t\f]*\f")
@@ -33,6 +38,17 @@ _BLOCKS = (
     cst.MatchCase,
 )
 _STRINGS = (cst.SimpleString, cst.FormattedString, cst.TemplatedString)
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let libcst recurse: a table of 256 strings that are written side by side needs 1,500."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @dataclass(frozen=True)
@@ -104,15 +120,20 @@ class Layout:
         plain = "\n".join(line[feed:] for line, feed in zip(lines, feeds, strict=True))
         try:
             self.module = cst.parse_module(plain)
-            wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
-            self._positions = wrapper.resolve(PositionProvider)
-            if self.module.code != plain:
-                raise MaskingError("libcst does not reproduce this file")
+            with deep_recursion():
+                wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
+                self._positions = wrapper.resolve(PositionProvider)
+                reproduced = self.module.code.split("\n")
         except cst.ParserSyntaxError as error:
             problem = error.message.splitlines()[0]
             raise MaskingError(f"does not parse: line {error.raw_line}: {problem}") from error
         except RecursionError as error:
             raise MaskingError("does not parse: its code is nested too deeply") from error
+        if len(reproduced) != len(lines):
+            raise MaskingError("libcst does not reproduce its lines")
+        # It loses the blank of `except (A, B) :`, which shifts what stands behind on that line.
+        pairs = enumerate(zip(reproduced, plain.split("\n"), strict=True), start=1)
+        self._shifted_lines = {line for line, (got, expected) in pairs if got != expected}
         self.functions = self._functions()
         self.statements = self.statements_of(self.module)
 
@@ -168,6 +189,8 @@ class Layout:
         return {start for start in inside if function.body <= start < function.end}
 
     def _offset(self, place: CodePosition) -> int:
+        if place.line in self._shifted_lines:
+            raise MaskingError(f"libcst does not reproduce its line {place.line}")
         return self._code_starts[place.line - 1] + place.column
 
     def _functions(self) -> tuple[Function, ...]:

@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from types import TracebackType
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES
@@ -26,7 +27,8 @@ PREFIX = "autoexp-"
 
 _MAX_DEPTH = 100
 _CHUNK_BYTES = 1024**2
-_YOUNG_SEC = 60.0
+_UNLOCKED_PREFIX = ".autoexp-"
+_YOUNG_SEC = 60.0  # what is not locked yet will be at once, unless its process was killed
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: a named pipe that took a file's place must not block us.
 _FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,9 +48,10 @@ class PrivateFolder:
 
     def __init__(self) -> None:
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-            self.descriptor = os.open(self.path, _FOLDER_FLAGS)
+            new = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX))
+            self.descriptor = os.open(new, _FOLDER_FLAGS)
             fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+            self.path = new.rename(new.with_name(PREFIX + new.name.removeprefix(_UNLOCKED_PREFIX)))
         except OSError as error:
             raise InfrastructureError(
                 f"no private folder can be made in {tempfile.gettempdir()}: {error.strerror};"
@@ -65,13 +68,26 @@ class PrivateFolder:
             finally:
                 os.close(self.descriptor)
 
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+
 
 def remove_leftovers() -> None:
-    """Remove the private folders of this user whose process was killed (more than 60 s ago)."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    """Remove the private folders of this user whose process was killed."""
+    temporary = Path(tempfile.gettempdir())
+    for path in (*temporary.glob(f"{PREFIX}*"), *temporary.glob(f"{_UNLOCKED_PREFIX}*")):
         with suppress(OSError):  # in use, not ours, or removed by another at this moment
             info = path.lstat()
-            old = time.time() - info.st_mtime > _YOUNG_SEC  # a new one may not be locked yet
+            locked = path.name.startswith(PREFIX)
+            old = locked or time.time() - info.st_mtime > _YOUNG_SEC
             if stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid() and old:
                 descriptor = os.open(path, _FOLDER_FLAGS)
                 try:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -97,7 +98,7 @@ class LocalSandbox(NoneSandbox):
         yield from _system_binds()
         for name in _OWN_ETC:
             yield from ("--ro-bind", str(folder / "etc" / name), f"/etc/{name}")
-        trees = self.python.trees
+        trees = tuple(part for tree in self.python.trees for part in _needed(tree))
         hidden = _hidden(trees)
         for path in hidden:
             yield from ("--tmpfs", str(path))
@@ -144,9 +145,25 @@ def _in_system(path: Path) -> bool:
     return any(path.is_relative_to(name) for name in _SYSTEM)
 
 
+def _needed(tree: Path) -> list[Path]:
+    """The interpreter's tree; only its usual parts if the caller's own folders are in it."""
+    if not any(folder.is_relative_to(tree) for folder in _own_folders()):
+        return [tree]
+    parts = [tree / name for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    return [part for part in parts if part.exists()]
+
+
+def _own_folders() -> Iterator[Path]:
+    """The caller's home and current folder, if there are such."""
+    with suppress(RuntimeError):
+        yield Path.home()
+    with suppress(OSError):
+        yield Path.cwd()
+
+
 def _hidden(trees: tuple[Path, ...]) -> list[Path]:
     """Folders of the caller that lie inside the system, such as a repository in /usr/src."""
-    own = (Path.home(), Path.cwd(), Path("/usr/src"), Path("/usr/local/src"))
+    own = (*_own_folders(), Path("/usr/src"), Path("/usr/local/src"))
     needed = {*trees, *map(Path, _SYSTEM)}
     return [path for path in own if path.is_dir() and _in_system(path) and path not in needed]
 

@@ -1,4 +1,4 @@
-"""The sandboxes that come with the plugin, made for a trial."""
+"""The sandboxes that come with the plugin: made for a trial, and cleaned up after dead runs."""
 
 from __future__ import annotations
 
@@ -47,3 +47,21 @@ def make_sandbox(
 
     python = python_for(trial.environment.requirements, say)
     return (LocalSandbox if kind == "local" else NoneSandbox)(python, trial.resources)
+
+
+def remove_leftovers(kind: str) -> None:
+    """Remove what processes left that were killed, and never what a living one owns.
+
+    Args:
+        kind: The sandbox of this run; the engine is asked only if that is ``docker``.
+
+    Raises:
+        InfrastructureError: If something cannot be removed.
+    """
+    from pytest_autoexp.sandbox import none
+
+    none.remove_leftovers()
+    if kind == "docker":
+        from pytest_autoexp.sandbox import docker_leftovers
+
+        docker_leftovers.remove_leftovers()

@@ -127,7 +127,7 @@ BODIES = {
     ),
     "narrower": (
         "def f():\n  x = [\n 1,\n    2]\n  # c\n # d\n  return x\n",
-        "def f():\n    x = [\n 1,\n      2]\n    # c\n # d\n    return x\n",
+        "def f():\n    x = [\n 1,\n      2]\n    # c\n    # d\n    return x\n",
     ),
     "tabs": (
         "def f():\n\tfor x in y:\n\t\tz(x)\n\t\n\treturn f'''\n\t{x}'''\n",
@@ -143,13 +143,16 @@ BODIES = {
     ),
     "CRLF": ("def f():\r\n    return 1\r\n", "def f():\n    return 1\n"),
     "continuation at the end": ("def f():\n    return 1 \\\n\n", "def f():\n    return 1 \\\n\n"),
-    "comments below": ("def f():\n    x\n    # a\n# b\n  # c\n", "def f():\n    x\n    # a\n# b\n  # c\n"),
+    "comments below": (
+        "def f():\n    x\n    # a\n# b\n  # c\n",
+        "def f():\n    x\n    # a\n# b\n  # c\n",
+    ),
     "new function inside": (
         "def f():\n    def g(): pass\n    return g\n",
         "def f():\n    def g(): pass\n    return g\n",
     ),
     "form feed": ("def f():\n\x0c    return 1\n", "def f():\n\x0c    return 1\n"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("agent", "expected"), BODIES.values(), ids=BODIES.keys())
@@ -190,29 +193,28 @@ def test_body_with_characters_that_the_encoding_lacks_is_dropped():
     assert result.dropped == ("f (line 1) stays masked: iso-8859-1 lacks characters of its body",)
 
 
-def test_body_that_declares_another_encoding_is_dropped():
-    pristine = mask(b"def f():\n    pass\n\nx = 'a'\n", {"f": "text"})
-    agent = b"def f():\n    # coding: latin-1\n    return 1\n\nx = 'a'\n"
-    result = graft(pristine, b"# a\n# b\n" + agent, ["f"])
-    assert result.source == pristine
-    assert result.dropped == ("f (line 3) stays masked: its body reaches out of the function",)
+def test_should_other_code_change_all_stays_masked(monkeypatch):
+    monkeypatch.setattr("pytest_autoexp.masking.graft._python_agrees", lambda layout: False)
+    assert grafted(GOLD) == (
+        MASKED,
+        ["all functions stay masked: with these bodies other code would change"],
+    )
 
 
-def test_mixed_indentation_that_breaks_the_file_is_dropped():
-    pristine = mask(
-        b"def g(): pass\nclass A:\n    def f(self):\n        pass\n", {"A.f": "t", "g": "t"}
+def test_a_comment_below_a_method_that_is_indented_otherwise():
+    pristine = mask(b"class A:\n    def f(self): pass\n\nx = 1\n", {"A.f": "t"}).decode()
+    agent = "class A:\n def f(self):\n   pass\n  # c\n\nx = 1\n"
+    assert grafted(agent, ["A.f"], pristine) == (
+        "class A:\n    def f(self):\n        pass\n        # c\n\nx = 1\n",
+        [],
     )
-    agent = "def g(): return 1\nclass A:\n\tdef f(self):\n\t\tif x:\n\t\t\ty\n"
-    result = graft(pristine, agent.encode(), ["A.f", "g"])
-    assert (
-        result.source
-        == b"def g(): return 1\nclass A:\n    def f(self):\n        if x:\n        \ty\n"
-    )
-    agent = "def g(): return 1\nclass A:\n def f(self):\n\t if x:\n   \t  y\n"
-    result = graft(pristine, agent.encode(), ["A.f", "g"])
-    assert b"def g(): return 1" in result.source
-    assert b"raise NotImplementedError" in result.source
-    assert result.dropped == ("A.f (line 3) stays masked: its body reaches out of the function",)
+
+
+def test_tabs_below_spaces():
+    pristine = mask(b"class A:\n    def f(self): pass\n", {"A.f": "t"})
+    agent = b"class A:\n\tdef f(self):\n\t\tif x:\n\t\t\ty\n"
+    result = graft(pristine, agent, ["A.f"])
+    assert result.source == b"class A:\n    def f(self):\n        if x:\n        \ty\n"
 
 
 def test_twins_are_told_apart_by_their_place():
@@ -257,11 +259,19 @@ def test_additions_stand_where_the_agent_put_them():
     ("gold", "agent", "expected"),
     [
         ("def f(): pass", "import a\ndef f(): pass", "import a\ndef f(): pass"),
-        ("#!x\n# c\n\ndef f(): pass\n", "import a\ndef f(): pass", "#!x\n# c\n\nimport a\ndef f(): pass\n"),
+        (
+            "#!x\n# c\n\ndef f(): pass\n",
+            "import a\ndef f(): pass",
+            "#!x\n# c\n\nimport a\ndef f(): pass\n",
+        ),
         ("def f(): pass", "def f(): pass\nimport a", "def f(): pass\nimport a"),
-        ("import b\r\n@d\r\ndef f(): pass\r\n", "import b\nimport a\n@d\ndef f(): pass", "import b\r\nimport a\r\n@d\r\ndef f(): pass\r\n"),
+        (
+            "import b\r\n@d\r\ndef f(): pass\r\n",
+            "import b\nimport a\n@d\ndef f(): pass",
+            "import b\r\nimport a\r\n@d\r\ndef f(): pass\r\n",
+        ),
     ],
-)  # fmt: skip
+)
 def test_additions_at_the_ends_of_a_file(gold, agent, expected):
     result = graft(mask(gold.encode(), {"f": "t"}), agent.encode(), ["f"])
     assert result.source.decode() == expected
@@ -273,6 +283,15 @@ def test_addition_that_the_encoding_lacks_is_dropped():
     result = graft(pristine, "X = 'é'\ndef f(): return X\n".encode(), ["f"])
     assert result.source == b"# coding: ascii\ndef f(): return X\n"
     assert result.dropped == ("addition X = 'é': ascii lacks characters of it",)
+
+
+def test_long_tables_are_compared_too():
+    table = "TABLE = (\n" + "    'a'\n" * 300 + ")\n"
+    pristine = mask(f"{table}def f(): pass\n".encode(), {"f": "t"})
+    agent = table.replace("'a'", "'b'") + "def f(): return 1\n" + table.replace("TABLE", "MORE")
+    result = graft(pristine, agent.encode(), ["f"])
+    assert result.source.decode() == table + "def f(): return 1\n" + table.replace("TABLE", "MORE")
+    assert result.dropped == ("redefines TABLE (line 1)",)
 
 
 def test_newer_syntax_than_the_running_python():

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from pytest_autoexp.masking.layout import Layout
@@ -73,7 +75,21 @@ def test_newline_in_use(text):
 
 def test_code_nested_too_deeply_is_told():
     with pytest.raises(MaskingError, match="nested too deeply"):
-        Layout("x = " + "-" * 900 + "1\n")
+        Layout("x = " + "-" * 2000 + "1\n")
+
+
+def test_a_table_of_many_strings_is_not_too_deep():
+    limit = sys.getrecursionlimit()
+    text = "def f():\n    return (\n" + "        'a'\n" * 300 + "    )"
+    assert body(text) == text[9:]
+    assert sys.getrecursionlimit() == limit
+
+
+def test_a_blank_that_libcst_loses_does_no_harm():
+    text = "def f():\n    try: pass\n    except (A, B) :\n        pass\nx = 1\n"
+    assert body(text) == text[9:-7]
+    with pytest.raises(MaskingError, match="does not reproduce its line 3"):
+        Layout("def f():\n    try: pass\n    except (A, B) : pass\n")
 
 
 def test_a_syntax_error_is_told_with_its_line():

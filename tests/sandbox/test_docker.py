@@ -590,7 +590,7 @@ def slow_proxy(tmp_path: Path) -> Iterator[str]:
                 return
             far = socket.socket(socket.AF_UNIX)
             far.connect("/var/run/docker.sock")
-            for arguments in ((near.dup(), far.dup(), 0.0), (far, near, 0.3)):
+            for arguments in ((near.dup(), far.dup(), 0.0), (far, near, 0.15)):
                 threading.Thread(target=quietly, args=arguments, daemon=True).start()
 
     def quietly(*arguments: object) -> None:

@@ -127,6 +127,7 @@ def test_requirements_are_installed_by_pip(ensure: Ensure, engine: DockerClient)
     # What the base image has already: this needs no network.
     tag = ensure(Environment(requirements=("pip>1; python_version > '3.0'",)))
     history = engine.images.get(tag).history()
+    engine.images.remove(tag)
     assert any("pip>1; python_version > '3.0'" in layer["CreatedBy"] for layer in history)
 
 

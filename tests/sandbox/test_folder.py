@@ -301,17 +301,17 @@ class TestPrivateFolder:
         env = os.environ | {"TMPDIR": str(temporary)}
         subprocess.run([sys.executable, "-c", f"{make} os._exit(9)"], env=env, check=False)
         (left,) = temporary.iterdir()
-        young, used = PrivateFolder(), PrivateFolder()
+        used = PrivateFolder()
         (temporary / "autoexp-file").touch()
         (temporary / "autoexp-link").symlink_to(temporary / "other")
-        (temporary / "other").mkdir()
+        for name in ("other", ".autoexp-young", ".autoexp-old"):
+            (temporary / name).mkdir()
         hour_ago = time.time() - 3600
-        for path in (left, used.path, temporary / "autoexp-file", temporary / "other"):
-            os.utime(path, (hour_ago, hour_ago))
-        os.close(young.descriptor)  # as if its owner had not locked it yet
+        for name in ("autoexp-file", "other", ".autoexp-old"):
+            os.utime(temporary / name, (hour_ago, hour_ago))
         remove_leftovers()
+        assert left not in temporary.iterdir()
         assert {path.name for path in temporary.iterdir()} == {
-            *(young.path.name, used.path.name),
-            *("autoexp-file", "autoexp-link", "other"),
+            *(used.path.name, "autoexp-file", "autoexp-link", "other", ".autoexp-young"),
         }
         used.remove()

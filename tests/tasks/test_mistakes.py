@@ -7,11 +7,9 @@ A task keeps them in ``mistakes.yaml``: entries of target, name, and a passage
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -21,10 +19,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
 from pytest_autoexp.loading.loader import load_task
-from pytest_autoexp.model.task import DEFAULT_RTOL, Experiment, Task
+from pytest_autoexp.model.task import DEFAULT_RTOL, Experiment
+from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
+from pytest_autoexp.sandbox.requirements import python_for
 from pytest_autoexp.verify import MetricsUnreadableError, check_metrics, parse_metrics
 
 TASKS = Path(__file__).parents[2] / "tasks"
@@ -66,32 +65,19 @@ def read_mistakes(file: Path) -> list[Mistake]:
     return [Mistake(e["target"], e["name"], e["replace"], e["with"]) for e in entries]
 
 
-def load(file: Path) -> Task:
-    """The task of a mistakes file; skips the test where its requirements are not installed."""
-    task = load_task(file.with_name("task.yaml"))
-    for requirement in map(Requirement, task.environment.requirements):
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            pytest.skip(f"{task.id} needs {requirement}, which is not installed")
-        if version not in requirement.specifier:
-            pytest.skip(f"{task.id} needs {requirement}; {version} is installed")
-    return task
-
-
-def passes(experiment: Experiment, code: Path) -> bool:
+def passes(experiment: Experiment, code: Path, bin_dir: Path) -> bool:
     """Run an experiment on a code base and judge its metrics."""
     report = code.parent / "metrics.json"
     report.unlink(missing_ok=True)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {**os.environ, "PATH": path, "AUTOEXP_METRICS": str(report), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(bin_dir), os.environ["PATH"]])
+    env = {**BASE_ENVIRONMENT, "PATH": path, "AUTOEXP_METRICS": str(report)}
     try:
         done = subprocess.run(
             experiment.command,
             shell=True,
             check=False,
             cwd=code,
-            env=env | {"PYTHONDONTWRITEBYTECODE": "1"},
+            env=env,
             capture_output=True,
             timeout=experiment.timeout_sec,
         )
@@ -102,17 +88,19 @@ def passes(experiment: Experiment, code: Path) -> bool:
     return done.returncode == 0 and all(check.ok for check in checks)
 
 
-def is_caught(mistake: Mistake, experiments: Iterable[Experiment], pristine: Path) -> bool:
+def is_caught(
+    mistake: Mistake, experiments: Iterable[Experiment], pristine: Path, bin_dir: Path
+) -> bool:
     with tempfile.TemporaryDirectory(dir=pristine.parent) as folder:
         code = shutil.copytree(pristine, Path(folder) / "code")
         mistake.apply(code)
         dependent = (e for e in experiments if mistake.target in e.depends)
-        return any(not passes(experiment, code) for experiment in dependent)
+        return any(not passes(experiment, code, bin_dir) for experiment in dependent)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_every_mistake_fits_the_code(file: Path, tmp_path: Path) -> None:
-    task = load(file)
+    task = load_task(file.with_name("task.yaml"))
     for number, mistake in enumerate(read_mistakes(file)):
         task.function(mistake.target)
         code = shutil.copytree(Path(str(task.code)), tmp_path / str(number))
@@ -122,18 +110,19 @@ def test_every_mistake_fits_the_code(file: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_most_mistakes_are_caught(file: Path, tmp_path: Path) -> None:
-    task = load(file)
+    task = load_task(file.with_name("task.yaml"))
+    bin_dir = python_for(task.environment.requirements, print).bin_dir
     pristine = shutil.copytree(Path(str(task.code)), tmp_path / "code")
     duration_sec = {}
     for experiment in task.experiments:
         start = time.monotonic()
-        assert passes(experiment, pristine), f"{experiment.name}: the original code fails"
+        assert passes(experiment, pristine, bin_dir), f"{experiment.name}: the original code fails"
         duration_sec[experiment.name] = time.monotonic() - start
     cheapest_first = sorted(task.experiments, key=lambda e: duration_sec[e.name])
 
     mistakes = read_mistakes(file)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        caught = list(pool.map(lambda m: is_caught(m, cheapest_first, pristine), mistakes))
+        caught = list(pool.map(lambda m: is_caught(m, cheapest_first, pristine, bin_dir), mistakes))
     survivors = [m for m, is_so in zip(mistakes, caught, strict=True) if not is_so]
     print(f"{task.id}: {len(mistakes) - len(survivors)} of {len(mistakes)} mistakes caught")
 

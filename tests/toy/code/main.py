@@ -4,6 +4,7 @@ import json
 import os
 import random
 import sys
+from pathlib import Path
 
 from toystats.moments import mean, variance
 from toystats.smooth import Smoother
@@ -21,8 +22,7 @@ def main(name: str, seed: int) -> None:
     line = json.dumps(metrics)
     print(line)
     if path := os.environ.get("AUTOEXP_METRICS"):
-        with open(path, "w") as file:
-            file.write(line)
+        Path(path).write_text(line)
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ def train_regression(data: Data, seed: int, net: int, target: FloatArray) -> Fit
 
 
 def ends(model: Fit, X: FloatArray) -> Band:
-    """The band of a network with two outputs."""
-    lower, upper = model.predict(X).T
-    return Band(lower, upper)
+    """The band of a network with two outputs, put in order where they cross."""
+    first, second = model.predict(X).T
+    return Band(np.minimum(first, second), np.maximum(first, second))
 
 
 def compare(seed: int, alpha: float) -> Metrics:

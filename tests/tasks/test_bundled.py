@@ -1,0 +1,70 @@
+"""Every bundled task: the oracle passes, noop fails for every single function."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.sandbox.docker_images import ensure_image
+from pytest_autoexp.sandbox.local import bubblewrap_problem
+
+ROOT = Path(__file__).parents[2]
+TASKS = sorted(path.name for path in (ROOT / "tasks").iterdir() if path.is_dir())
+EMBEDDED = "none" if bubblewrap_problem() else "local"
+
+
+def run(task: str, results: Path, *args: str) -> list[dict[str, Any]]:
+    """The lines of results.jsonl of a run on one bundled task."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n2", f"tasks/{task}"]
+    subprocess.run([*command, f"--results={results}", *args], cwd=ROOT, check=False)
+    return [json.loads(line) for line in (results / "results.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_oracle_passes_at_every_end_of_the_ladder(task: str, tmp_path: Path) -> None:
+    args = ["--agent=oracle", "--masks=0,1,all", f"--sandbox={EMBEDDED}"]
+    lines = run(task, tmp_path, *args)
+    assert [line["outcome"] for line in lines] == ["passed"] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_noop_fails_for_every_single_function(task: str, tmp_path: Path) -> None:
+    args = ["--agent=noop", "--masks=1", "--seeds=all", f"--sandbox={EMBEDDED}"]
+    lines = run(task, tmp_path, *args)
+    functions = load_task(ROOT / "tasks" / task / "task.yaml").functions
+    assert {line["trial"]["masked"][0] for line in lines} == {f.target for f in functions}
+    for line in lines:
+        assert line["outcome"] == "failed"
+        assert all(not e["ok"] for e in line["experiments"]), line["trial"]["masked"]
+        assert any(e["hidden"] for e in line["experiments"]), line["trial"]["masked"]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("task", TASKS)
+def test_the_oracle_passes_and_noop_fails_in_containers(
+    task: str, tmp_path: Path, base_image: str
+) -> None:
+    environment = load_task(ROOT / "tasks" / task / "task.yaml").environment
+    ensure_image(environment, base_image, print)
+    args = ["--masks=all", "--sandbox=docker", f"-oautoexp_base_image={base_image}"]
+    [passed] = run(task, tmp_path / "oracle", "--agent=oracle", *args)
+    [failed] = run(task, tmp_path / "noop", "--agent=noop", *args)
+    assert (passed["outcome"], failed["outcome"]) == ("passed", "failed")
+    assert all(e["exit_code"] == 1 for e in failed["experiments"])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_is_big_enough_and_has_a_hidden_experiment(task: str) -> None:
+    loaded = load_task(ROOT / "tasks" / task / "task.yaml")
+    assert len(loaded.functions) >= 8
+    assert len({function.path for function in loaded.functions}) >= 3
+    assert len(loaded.experiments) >= 3
+    assert any(experiment.hidden for experiment in loaded.experiments)
+    assert loaded.id == task
