@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pytest_autoexp.agents.protocol import Agent
 from pytest_autoexp.model.errors import InfrastructureError, UsageError
@@ -131,7 +131,7 @@ def _importable(folder: Path) -> Iterator[None]:
 def _factory(found: Any, spec: str, options: Mapping[str, str]) -> AgentFactory:
     """A class is called with the options for each trial; anything else finds them in the trial."""
     if inspect.isclass(found) and hasattr(found, "run"):
-        make: Callable[..., Agent] = found
+        make = cast("Callable[..., Agent]", found)
         try:
             inspect.signature(found).bind(**options)
         except TypeError as exc:

@@ -139,7 +139,7 @@ def _pull(client: DockerClient, base_image: str, say: Callable[[str], None]) -> 
     except InfrastructureError as error:
         raise InfrastructureError(
             f"{error}\nName an image that the engine has, or can pull, with"
-            " -o autoexp_base_image=NAME."
+            " -o autoexp_base_image=NAME, or use --sandbox=local."
         ) from error
     say(f"pulled base image {base_image}")
 

@@ -481,6 +481,9 @@ def test_nothing_is_left_after_an_exception(
     assert containers() == before
 
 
+# An exception between making a socket and keeping it, in the Docker library, closes it late.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("delay_sec", [0.03, 0.1, 0.25])
 def test_nothing_is_left_when_starting_or_running_is_interrupted(
     delay_sec: float, start: Start, containers: Callable[[], int]

@@ -138,7 +138,7 @@ def test_failed_build_tells_why_and_is_not_tried_again(
     engine: DockerClient,
 ) -> None:
     containers = len(engine.api.containers(all=True))
-    environment = dockerfile("RUN seq 100 && echo cause of it >&2 && exit 7")
+    environment = dockerfile("RUN seq 100 && echo cause of it && exit 7")
     with pytest.raises(InfrastructureError) as first:
         ensure(environment)
     lines = str(first.value).splitlines()
