@@ -74,7 +74,7 @@ def _prepare(config: pytest.Config, settings: Settings, *, is_worker: bool) -> R
         trusted = settings.agent in BUILT_IN
         sandbox = choose_sandbox(settings.sandbox, trusted_agent=trusted)
         _check_writable(settings.results)
-    return Run(settings, sandbox or "none", make_agent, _say(config))
+    return Run(settings, sandbox or "", make_agent, _say(config))
 
 
 def _check_writable(results: Path) -> None:
@@ -155,10 +155,9 @@ class RunReport:
 
     def pytest_report_header(self) -> list[str]:
         """Agent, sandbox and what it isolates, and what is asked for but does not exist."""
-        settings, kind = self._run.settings, self._run.sandbox
-        isolates = ISOLATES.get(kind, "made by a hook")
+        settings = self._run.settings
         lines = [
-            f"autoexp: agent {settings.agent}, sandbox {kind} ({isolates})",
+            f"autoexp: agent {settings.agent}, sandbox {self._where()}",
             f"autoexp: masks {settings.masks.text}, seeds {settings.seeds.text}, attempts "
             f"{settings.attempts}, results in {shown_path(settings.results)}",
         ]
@@ -170,6 +169,13 @@ class RunReport:
                 continue  # collection tells
             lines += [f"autoexp: {task.id}: {note}" for note in notes]
         return lines
+
+    def _where(self) -> str:
+        """The sandbox and what it isolates."""
+        kind = self._run.sandbox
+        if self._config.option.collectonly:
+            return f"{kind or 'not chosen'}: nothing is run"
+        return f"{kind} ({ISOLATES.get(kind, 'made by a hook')})"
 
     def pytest_sessionstart(self) -> None:
         """Remove what dead runs left."""
@@ -197,6 +203,11 @@ class RunReport:
             "run_id": self._run.settings.run_id,
             "sandbox": self._run.sandbox,
         }
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """A worker that died is no verdict: its test is an error, not a failure."""
+        report.when = "setup"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

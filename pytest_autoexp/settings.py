@@ -6,7 +6,7 @@ import math
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 1000
 """Most attempts per case that may be asked for."""
 
-DEFAULT_BASE_IMAGE = "python:3.12-slim"
-"""Image on which those of the tasks are built."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What one run asks for.
 
@@ -52,13 +49,13 @@ class Settings:
     tasks: Path
     folder: Path
     run_id: str
-    agent_options: Mapping[str, str] = field(default_factory=dict)
-    attempts: int = 1
-    sandbox: str | None = None
-    limits: Limits = field(default_factory=Limits)
-    tolerance: float = 0.05
-    context: str = "full"
-    base_image: str = DEFAULT_BASE_IMAGE
+    agent_options: Mapping[str, str]
+    attempts: int
+    sandbox: str | None
+    limits: Limits
+    tolerance: float
+    context: str
+    base_image: str
 
 
 def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> Settings:

@@ -236,6 +236,25 @@ def test_an_experiment_that_reports_nothing_is_the_agents_failure(
     result.stdout.fnmatch_lines([f"moments: {message}*"])
 
 
+def test_a_worker_that_dies_is_an_error_and_the_others_go_on(
+    pytester: pytest.Pytester, project: Path, results: Results
+) -> None:
+    pytester.makepyfile(
+        my_agents="""
+        import os, signal
+
+        def dies(trial, sandbox):
+            if trial.seed == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    args = ["--agent=my_agents:dies", "--seeds=all", "-n2", "--junitxml=out.xml"]
+    result = run(pytester, *args)
+    result.assert_outcomes(failed=2, errors=1)
+    assert [line["outcome"] for line in results()] == ["failed", "failed"]
+    assert 'errors="1" failures="2"' in (project / "out.xml").read_text()
+
+
 def test_results_that_cannot_be_written_in_mid_run_are_an_error(
     pytester: pytest.Pytester, project: Path
 ) -> None:

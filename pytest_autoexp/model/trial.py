@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pytest_autoexp.model.task import Environment, Resources
+from pytest_autoexp.model.task import DEFAULT_RTOL, Environment, Resources
 
 CODE_DIR = "code"
 """Folder of the code base inside a workspace."""
@@ -88,7 +88,7 @@ class Trial:
     limits: Limits = field(default_factory=Limits)
     sandbox: str = "none"
     context: str = "full"
-    default_rtol: float = 0.05
+    default_rtol: float = DEFAULT_RTOL
     environment: Environment = field(default_factory=Environment)
     resources: Resources = field(default_factory=Resources)
 
