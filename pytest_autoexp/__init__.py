@@ -1,1 +1,20 @@
-"""pytest-autoexp: masked research code as pytest tests."""
+"""pytest-autoexp: masked research code as pytest tests.
+
+What agents, hooks and conftest files need; everything else is the plugin's own.
+"""
+
+from pytest_autoexp.model.errors import InfrastructureError, LimitReached
+from pytest_autoexp.model.result import AgentResult, CommandResult, TrialResult, Usage
+from pytest_autoexp.model.trial import Case, Limits, Trial
+
+__all__ = [
+    "AgentResult",
+    "Case",
+    "CommandResult",
+    "InfrastructureError",
+    "LimitReached",
+    "Limits",
+    "Trial",
+    "TrialResult",
+    "Usage",
+]

@@ -101,7 +101,7 @@ AGENTS = """
     import time
     from pathlib import Path
 
-    from pytest_autoexp.model.errors import InfrastructureError
+    from pytest_autoexp import InfrastructureError
 
     def crash(trial, sandbox):
         raise ValueError("bad \\x1b[31mthing\\x00")
