@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_autoexp.limits import LimitedSandbox, time_limit
 from pytest_autoexp.model.errors import InfrastructureError, LimitReached
-from pytest_autoexp.model.result import AgentResult, Artifacts, ExperimentResult, TrialResult
+from pytest_autoexp.model.result import (
+    AgentResult,
+    Artifacts,
+    ExperimentResult,
+    TrialResult,
+    cleaned,
+)
 from pytest_autoexp.model.task import Experiment, Task
 from pytest_autoexp.model.trial import CODE_DIR, METRICS_VARIABLE, Trial
 from pytest_autoexp.sandbox.folder import PrivateFolder
@@ -35,6 +42,12 @@ METRICS_FILE = "metrics.json"
 
 MAX_TRAJECTORY_BYTES = 64 * 1024**2
 """How much of an agent's record is kept."""
+
+MAX_DROPPED = 200
+"""How many of the changes that do not count are kept."""
+
+OVERTIME_SEC = 5.0
+"""How long after its time limit an agent may come back and still say how it ended."""
 
 CallAgent = Callable[[Sandbox], AgentResult | None]
 MakeSandbox = Callable[[], Sandbox]
@@ -83,7 +96,7 @@ def run_trial(
         result = TrialResult(
             agent=agent,
             experiments=experiments,
-            dropped=tuple(printable(line) for line in solution.dropped + stayed),
+            dropped=_listed(solution.dropped + stayed),
             reported_matches=_reported_matches(task, trial, reported),
             agent_sec=agent_sec,
             verify_sec=verify_sec,
@@ -100,15 +113,33 @@ def _run_agent(trial: Trial, sandbox: Sandbox, call_agent: CallAgent) -> tuple[A
             agent = call_agent(LimitedSandbox(sandbox, deadline)) or AgentResult()
     except LimitReached as exc:
         agent = AgentResult(exit_status=str(exc))
-    except InfrastructureError:
+    except (InfrastructureError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - the agent is foreign code
-        agent = AgentResult(exit_status=f"crashed: {type(exc).__name__}: {printable(str(exc))}")
+    except BaseException as exc:  # noqa: BLE001 - foreign code: also CancelledError, pytest.skip
+        agent = AgentResult(exit_status=f"crashed: {_described(exc)}")
     if not isinstance(agent, AgentResult):
         raise InfrastructureError(
             f"agent {trial.agent} returned {type(agent).__name__}; allowed: an AgentResult or None"
         )
-    return agent, time.monotonic() - started
+    agent_sec = time.monotonic() - started
+    if agent_sec > trial.limits.time_sec + OVERTIME_SEC:  # it swallowed LimitReached
+        agent = replace(agent, exit_status="limit: time")
+    return cleaned(agent), agent_sec
+
+
+def _described(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {printable(str(error))}"
+    except Exception:  # noqa: BLE001 - foreign code: its __str__ may raise anything
+        return type(error).__name__
+
+
+def _listed(dropped: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines, safe to print, and not more than anybody reads."""
+    lines = tuple(printable(line) for line in dropped[:MAX_DROPPED])
+    if more := len(dropped) - len(lines):
+        lines += (f"... and {more} more",)
+    return lines
 
 
 def _apply(solution: Solution, code: Path) -> None:
@@ -184,8 +215,11 @@ def _trajectory(agent: AgentResult, left: Path) -> bytes | None:
     """The agent's record, if it names a file of the workspace."""
     if agent.trajectory is None:
         return None
-    file = (left / agent.trajectory).resolve()
-    if not file.is_relative_to(left.resolve()) or not file.is_file():
+    try:
+        file = (left / agent.trajectory).resolve()
+        if not file.is_relative_to(left.resolve()) or not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            return stream.read(MAX_TRAJECTORY_BYTES)
+    except (OSError, ValueError):  # no such path can be
         return None
-    with file.open("rb") as stream:
-        return stream.read(MAX_TRAJECTORY_BYTES)

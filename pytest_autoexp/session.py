@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,9 +58,10 @@ def start(config: pytest.Config) -> None:
     if getattr(config.option, "maxschedchunk", 0) is None:
         config.option.maxschedchunk = 1  # trials are few and long
     config.stash[RUN] = run
+    _clean_up_on_sigterm(config)
     config.pluginmanager.register(TaskCollection(settings), "autoexp-collection")
     config.pluginmanager.register(fixtures, "autoexp-fixtures")
-    config.pluginmanager.register(TrialDefaults(run), "autoexp-defaults")
+    config.pluginmanager.register(TrialDefaults(config, run), "autoexp-defaults")
     config.pluginmanager.register(RunReport(config, run), "autoexp-report")
 
 
@@ -101,6 +106,22 @@ def _run_task_folder(config: pytest.Config, settings: Settings) -> None:
     config.args = [str(settings.tasks)]
 
 
+def _clean_up_on_sigterm(config: pytest.Config) -> None:
+    """A cancelled CI job ends like Ctrl-C, with its clean-up, unless somebody else handles it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+        config.add_cleanup(_restore_sigterm)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _restore_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _say(config: pytest.Config) -> Callable[[str], None]:
     """What shows a line to the user at once, past output capture, in xdist workers too."""
 
@@ -117,8 +138,6 @@ def _say(config: pytest.Config) -> Callable[[str], None]:
 
 
 def _write_stderr(line: str) -> None:
-    import sys
-
     sys.stderr.write(line)
     sys.stderr.flush()
 
@@ -126,8 +145,11 @@ def _write_stderr(line: str) -> None:
 class TrialDefaults:
     """The plugin's own implementations of its hooks, asked last."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, config: pytest.Config, run: Run) -> None:
         self._run = run
+        start = config.invocation_params.dir
+        arguments = (start / argument.split("::", 1)[0] for argument in config.args)
+        self._folders = (config.rootpath, start, *arguments)
 
     @pytest.hookimpl(trylast=True)
     def pytest_autoexp_run_agent(
@@ -139,10 +161,12 @@ class TrialDefaults:
     @pytest.hookimpl(trylast=True)
     def pytest_autoexp_make_sandbox(self, kind: str, trial: Trial) -> Sandbox | None:
         """Make one of the sandboxes that come with the plugin."""
-        from pytest_autoexp.sandbox.make import make_sandbox
+        from pytest_autoexp.sandbox.make import Site, make_sandbox
 
         settings = self._run.settings
-        return make_sandbox(kind, trial, settings.base_image, settings.run_id, self._run.say)
+        private = (*self._folders, settings.results)
+        site = Site(settings.run_id, settings.base_image, private, self._run.say)
+        return make_sandbox(kind, trial, site)
 
 
 class RunReport:

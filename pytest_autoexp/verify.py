@@ -19,6 +19,9 @@ from pytest_autoexp.model.task import Experiment, Metric, MetricTree
 MAX_METRICS_BYTES = 1024**2
 """Largest metrics file that is read."""
 
+MAX_CAPTURE_LINE_CHARS = 2000
+"""Longest line of standard output in which metrics are looked for."""
+
 _MISSING = object()
 
 
@@ -58,7 +61,10 @@ def parse_metrics(content: bytes) -> dict[str, Any]:
 
 
 def capture_metrics(stdout: str, capture: Mapping[str, str]) -> dict[str, Any]:
-    """Read metrics from standard output; the last match of each expression counts.
+    """Read metrics from standard output, line by line; the last match of each expression counts.
+
+    Lines longer than :data:`MAX_CAPTURE_LINE_CHARS` are passed over: usual expressions take
+    quadratic time on a long text, and what is printed is in the agent's hands.
 
     Args:
         stdout: What the experiment printed.
@@ -69,8 +75,10 @@ def capture_metrics(stdout: str, capture: Mapping[str, str]) -> dict[str, Any]:
         A float per expression that matched; the matched text where it is no number.
     """
     found: dict[str, Any] = {}
+    lines = [line for line in stdout.splitlines() if len(line) <= MAX_CAPTURE_LINE_CHARS]
     for name, pattern in capture.items():
-        for match in re.finditer(pattern, stdout, re.MULTILINE):
+        expression = re.compile(pattern)
+        for match in (match for line in lines for match in expression.finditer(line)):
             text = match.group("value" if "value" in match.re.groupindex else 1)
             try:
                 found[name] = float(text)

@@ -124,6 +124,28 @@ AGENTS = """
     def odd(trial, sandbox):
         return 42
 
+    def skips(trial, sandbox):
+        import pytest
+        pytest.skip("too hard")
+
+    def cancelled(trial, sandbox):
+        import asyncio
+        raise asyncio.CancelledError
+
+    class Base(BaseException):
+        def __str__(self):
+            raise ValueError("no text")
+
+    def own(trial, sandbox):
+        raise Base
+
+    def swallows(trial, sandbox):
+        for _ in range(7):
+            try:
+                time.sleep(3)
+            except BaseException:
+                pass
+
     def shell(command):
         return lambda trial, sandbox: sandbox.run(command, time_limit_sec=60) and None
 
@@ -141,6 +163,10 @@ AGENTS = """
         ("crash", "crashed: ValueError: bad thing\\x00"),
         ("leave", "crashed: SystemExit: 0"),
         ("endless", "limit: time"),
+        ("swallows", "limit: time"),
+        ("skips", "crashed: Skipped: too hard"),
+        ("cancelled", "crashed: CancelledError: "),
+        ("own", "crashed: Base"),
         ("deletes", "completed"),
         ("junk", "completed"),
         ("names", "completed"),
@@ -169,6 +195,47 @@ def test_work_until_the_time_limit_counts(pytester: pytest.Pytester, results: Re
     mean = by_function["toystats/moments.py::mean"]
     assert (mean["outcome"], mean["exit_status"]) == ("passed", "limit: time")
     assert any("variance" in line for line in mean["dropped"])
+
+
+RESULTS = {
+    "numpy-like counts": "AgentResult(usage=Usage(steps=Number(3), cost_usd=Decimal('0.5')))",
+    "no numbers": "AgentResult(usage=Usage(steps='3', tokens_in=10**5000, cost_usd=float('nan')))",
+    "no usage": "AgentResult(usage=None, reported=[1], exit_status=None)",
+    "bytes": "AgentResult(stdout=b'out', stderr=None, trajectory=3)",
+    "no path": "AgentResult(trajectory='a\\0b')",
+    "long path": "AgentResult(trajectory='x' * 5000)",
+    "long suffix": "AgentResult(trajectory='a.' + 'b' * 250)",
+    "half a pair": "AgentResult(exit_status='\\ud800', stdout='\\ud800', reported={'\\ud800': 1})",
+}
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_whatever_an_agent_says_of_itself_is_a_verdict(
+    pytester: pytest.Pytester, results: Results, workers: str
+) -> None:
+    listed = ", ".join(f"lambda: {text}" for text in RESULTS.values())
+    pytester.makepyfile(
+        my_agents=f"""
+        from decimal import Decimal
+        from pytest_autoexp import AgentResult, Usage
+
+        class Number:
+            def __init__(self, value):
+                self.value = value
+            def __float__(self):
+                return float(self.value)
+
+        RESULTS = [{listed}]
+
+        def agent(trial, sandbox):
+            sandbox.run("echo x > a.$(printf 'b%.0s' $(seq 250))", time_limit_sec=10)
+            return RESULTS[trial.attempt]()
+        """
+    )
+    args = ["--agent=my_agents:agent", f"--attempts={len(RESULTS)}", "--junitxml=out.xml", workers]
+    run(pytester, *args).assert_outcomes(failed=len(RESULTS))
+    first = next(line for line in results() if line["trial"]["attempt"] == 0)
+    assert (first["steps"], first["cost_usd"]) == (3, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,8 @@ def test_every_object_of_numbers_is_read_back(metrics: dict[str, float]) -> None
         ("loss: 0.5\n", r"loss: (\S+)", {"m": 0.5}),
         ("loss: 0.9\nloss: 0.5\n", r"^loss: (\S+)$", {"m": 0.5}),
         ("x 1 loss 2", r"x (\d) loss (?P<value>\d)", {"m": 2.0}),
+        ("x" * 3000 + " loss: 1\nloss: 2", r"loss: (\S+)", {"m": 2.0}),
+        ("loss: 1\n" + "\n" * 1_000_000, r"^\s*loss: (\S+)", {"m": 1.0}),
         ("loss: none", r"loss: (\S+)", {"m": "none"}),
         ("", r"loss: (\S+)", {}),
     ],

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_autoexp.model.errors import InfrastructureError, UsageError
-from pytest_autoexp.model.result import AgentResult, CommandResult, Usage
+from pytest_autoexp.model.result import AgentResult, CommandResult, Usage, as_amount, as_count
 from pytest_autoexp.model.trial import CODE_DIR, INSTRUCTIONS_FILE, PAPER_FILE, REPORT_FILE, Trial
 from pytest_autoexp.sandbox.protocol import Sandbox
 
@@ -182,25 +181,12 @@ def read_usage(content: bytes | None) -> Usage:
         return Usage()
     if not isinstance(data, dict):
         return Usage()
-    cost = _number(data, "cost_usd")
     return Usage(
-        steps=_count(data, "steps"),
-        tokens_in=_count(data, "tokens_in"),
-        tokens_out=_count(data, "tokens_out"),
-        cost_usd=cost,
+        steps=as_count(data.get("steps")),
+        tokens_in=as_count(data.get("tokens_in")),
+        tokens_out=as_count(data.get("tokens_out")),
+        cost_usd=as_amount(data.get("cost_usd")),
     )
-
-
-def _number(data: Mapping[str, Any], key: str) -> float | None:
-    value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < 1e15 and math.isfinite(value) else None
-
-
-def _count(data: Mapping[str, Any], key: str) -> int | None:
-    value = _number(data, key)
-    return None if value is None else int(value)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

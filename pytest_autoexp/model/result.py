@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+_MAX_AMOUNT = 1e15  # beyond what floats count one by one, nothing is a count
+
 
 @dataclass(frozen=True)
 class CommandResult:
@@ -71,6 +73,51 @@ class AgentResult:
     trajectory: str | None = None
     stdout: str = ""
     stderr: str = ""
+
+
+def cleaned(result: AgentResult) -> AgentResult:
+    """What an agent said, with every field of the type that it must have.
+
+    Agents are foreign code: counts may come as NumPy integers, costs as Decimals or NaN,
+    texts as None.  What cannot be read is taken as not said.
+    """
+    usage = result.usage if isinstance(result.usage, Usage) else Usage()
+    return AgentResult(
+        exit_status=_text(result.exit_status) or "completed",
+        reported=result.reported if isinstance(result.reported, Mapping) else {},
+        usage=Usage(
+            steps=as_count(usage.steps),
+            tokens_in=as_count(usage.tokens_in),
+            tokens_out=as_count(usage.tokens_out),
+            cost_usd=as_amount(usage.cost_usd),
+        ),
+        trajectory=_text(result.trajectory) or None,
+        stdout=_text(result.stdout),
+        stderr=_text(result.stderr),
+    )
+
+
+def as_amount(value: object) -> float | None:
+    """A number from 0 up as a float; None for anything else."""
+    if value is None or isinstance(value, bool | str | bytes):
+        return None
+    try:
+        amount = float(value)  # type: ignore[arg-type]  # whatever says that it is a number
+    except Exception:  # noqa: BLE001 - foreign code: its __float__ may raise anything
+        return None
+    return amount if 0 <= amount < _MAX_AMOUNT else None
+
+
+def as_count(value: object) -> int | None:
+    """A number from 0 up as a whole number; None for anything else."""
+    amount = as_amount(value)
+    return None if amount is None else int(amount)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True)

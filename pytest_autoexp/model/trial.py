@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -99,4 +100,5 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """The description as JSON types."""
-        return asdict(self) | {"masked": list(self.masked), "schema": 1}
+        description: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {"schema": 1} | description

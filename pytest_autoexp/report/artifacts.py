@@ -46,7 +46,7 @@ def write_artifacts(
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
     if artifacts.trajectory is not None:
-        suffix = Path(result.agent.trajectory or "").suffix
+        suffix = Path(result.agent.trajectory or "").suffix[:20]
         folder.joinpath(f"trajectory{suffix}").write_bytes(artifacts.trajectory)
     for path, source in artifacts.files.items():
         file = folder / "solution" / path

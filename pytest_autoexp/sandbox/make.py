@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.sandbox.protocol import Sandbox
 
 
-def make_sandbox(
-    kind: str, trial: Trial, base_image: str, run_id: str, say: Callable[[str], None]
-) -> Sandbox | None:
+@dataclass(frozen=True)
+class Site:
+    """What a run's sandboxes have in common.
+
+    Attributes:
+        run_id: The run that they belong to.
+        base_image: Image on which those of the tasks are built.
+        private: Folders of the host that no command may see: tasks, results, the project.
+        say: Shows a line to the user: building an environment or an image takes a while.
+    """
+
+    run_id: str
+    base_image: str
+    private: tuple[Path, ...]
+    say: Callable[[str], None]
+
+
+def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
     """Make a fresh sandbox.
 
     Args:
         kind: ``docker``, ``local`` or ``none``.
         trial: Its environment and resources say what the sandbox must offer.
-        base_image: Image on which those of the tasks are built.
-        run_id: The run that the sandbox belongs to.
-        say: Shows a line to the user: building an environment or an image takes a while.
+        site: What the sandboxes of the run have in common.
 
     Returns:
         The sandbox with an empty workspace; None for a kind that is not ours.
@@ -32,8 +47,8 @@ def make_sandbox(
         from pytest_autoexp.sandbox.docker_container import DockerSettings
         from pytest_autoexp.sandbox.docker_images import ensure_image
 
-        image = ensure_image(trial.environment, base_image, say)
-        return DockerSandbox.start(DockerSettings(image, trial.resources, run_id, trial.id))
+        image = ensure_image(trial.environment, site.base_image, site.say)
+        return DockerSandbox.start(DockerSettings(image, trial.resources, site.run_id, trial.id))
     if kind not in ("local", "none"):
         return None
     if trial.resources.gpus:
@@ -45,8 +60,10 @@ def make_sandbox(
     from pytest_autoexp.sandbox.none import NoneSandbox
     from pytest_autoexp.sandbox.requirements import python_for
 
-    python = python_for(trial.environment.requirements, say)
-    return (LocalSandbox if kind == "local" else NoneSandbox)(python, trial.resources)
+    python = python_for(trial.environment.requirements, site.say)
+    if kind == "none":
+        return NoneSandbox(python, trial.resources)
+    return LocalSandbox(python, trial.resources, hidden=site.private)
 
 
 def remove_leftovers(kind: str) -> None:

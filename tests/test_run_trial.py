@@ -1,0 +1,157 @@
+"""A trial without pytest around it: a function of its description, the task and sandboxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_autoexp.loading.loader import load_task, task_digest
+from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.result import AgentResult, Artifacts, TrialResult
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.model.trial import Trial
+from pytest_autoexp.run_trial import run_trial
+from pytest_autoexp.sandbox.none import NoneSandbox
+from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.sandbox.requirements import python_for
+from pytest_autoexp.workspace import build_workspace
+
+MEAN = "toystats/moments.py::mean"
+RIGHT = {"moments": {"mean": 0.4316586, "variance": 0.0862243}}
+
+RunAgent = Callable[..., tuple[TrialResult, Artifacts]]
+
+
+@pytest.fixture
+def task(toy: Path) -> Task:
+    return load_task(toy / "task.yaml")
+
+
+def make_sandbox() -> NoneSandbox:
+    return NoneSandbox(python_for((), print))
+
+
+@pytest.fixture
+def run(task: Task, tmp_path: Path) -> RunAgent:
+    def with_agent(
+        call_agent: Callable[[Sandbox], AgentResult | None], *masked: str
+    ) -> tuple[TrialResult, Artifacts]:
+        trial = Trial(task.id, task_digest(task), len(masked), 0, 0, masked, "x")
+        assert json.loads(json.dumps(trial.to_json())) == trial.to_json()
+        workspace = tmp_path / "workspace"
+        build_workspace(task, trial, workspace)
+        with make_sandbox() as sandbox:
+            sandbox.put(workspace)
+            return run_trial(trial, task, sandbox, call_agent, make_sandbox)
+
+    return with_agent
+
+
+def shell(command: str) -> Callable[[Sandbox], None]:
+    def agent(sandbox: Sandbox) -> None:
+        sandbox.run(command, time_limit_sec=30)
+
+    return agent
+
+
+WRITE_MEAN = (
+    "sed -i 's|raise NotImplementedError|return sum(values) / len(values)|' "
+    "code/toystats/moments.py"
+)
+
+
+def test_right_code_passes_in_visible_and_hidden_experiments(run: RunAgent) -> None:
+    result, artifacts = run(shell(WRITE_MEAN), MEAN)
+    assert result.passed
+    assert [(e.name, e.hidden) for e in result.experiments] == [
+        ("moments", False),
+        ("moments-reseeded", True),
+    ]
+    assert list(artifacts.files) == ["toystats/moments.py"]
+
+
+def test_numbers_of_the_visible_seed_written_down_fail_in_the_hidden_one(run: RunAgent) -> None:
+    body = "return 0.43165861554868384"
+    result, _ = run(shell(WRITE_MEAN.replace("return sum(values) / len(values)", body)), MEAN)
+    assert [e.ok for e in result.experiments] == [True, False]
+    assert not result.passed
+
+
+@pytest.mark.parametrize(
+    ("report", "matches"),
+    [
+        (None, None),
+        (RIGHT, True),
+        ({"moments": {"mean": 0.43, "variance": 0.086}}, True),
+        ({"moments": {"mean": 0.5, "variance": 0.086}}, False),
+        ({"moments": {"mean": 0.43}}, False),
+        ({"moments": 3}, False),
+        ({"other": {}}, False),
+    ],
+)
+def test_what_is_reported_is_compared_and_decides_nothing(
+    run: RunAgent, report: object, matches: bool | None
+) -> None:
+    command = "true" if report is None else f"echo '{json.dumps(report)}' > report.json"
+    result, _ = run(shell(command), MEAN)
+    assert result.reported_matches is matches
+    assert not result.passed
+
+
+def test_a_report_may_come_with_the_result(run: RunAgent) -> None:
+    result, _ = run(lambda sandbox: AgentResult(reported=RIGHT), MEAN)
+    assert (result.reported_matches, result.passed) == (True, False)
+
+
+def test_n_0_needs_nothing_done_and_runs_every_experiment(run: RunAgent) -> None:
+    result, _ = run(lambda sandbox: None)
+    assert result.passed
+    assert len(result.experiments) == 3
+
+
+def test_what_the_agent_changed_elsewhere_has_no_effect(run: RunAgent) -> None:
+    commands = [
+        "cd code",
+        # The experiment script, another function, a module that shadows, a start-up hook.
+        'echo \'import json, os; open(os.environ["AUTOEXP_METRICS"], "w")\' > main.py',
+        "sed -i 's/len(values) - 1/len(values)/' toystats/moments.py",
+        "echo 'def random(): return 1' > random.py",
+        "echo 'import os; os._exit(0)' > sitecustomize.py",
+        WRITE_MEAN.replace("code/", ""),
+    ]
+    result, artifacts = run(shell("; ".join(commands)), MEAN)
+    assert result.passed
+    dropped = "\n".join(result.dropped)
+    for part in ("main.py: changed", "variance", "random.py: shadows", "sitecustomize.py: a name"):
+        assert part in dropped
+    assert list(artifacts.files) == ["toystats/moments.py"]
+
+
+def test_a_process_that_outlives_the_agent_changes_nothing(run: RunAgent) -> None:
+    late = "(setsid sh -c 'sleep 1; echo junk > code/toystats/moments.py' >/dev/null 2>&1 &)"
+    result, _ = run(shell(f"{WRITE_MEAN}; {late}"), MEAN)
+    assert result.passed
+
+
+def test_the_agents_trajectory_is_kept_only_from_its_workspace(run: RunAgent) -> None:
+    def agent(sandbox: Sandbox) -> AgentResult:
+        sandbox.run("echo step > t.jsonl", time_limit_sec=30)
+        return AgentResult(trajectory="t.jsonl")
+
+    assert run(agent, MEAN)[1].trajectory == b"step\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "missing", "code"])
+def test_a_trajectory_elsewhere_is_none(run: RunAgent, path: str) -> None:
+    assert run(lambda sandbox: AgentResult(trajectory=path), MEAN)[1].trajectory is None
+
+
+def test_what_is_ours_to_blame_is_not_judged(run: RunAgent) -> None:
+    def agent(sandbox: Sandbox) -> None:
+        raise InfrastructureError("the provider is down")
+
+    with pytest.raises(InfrastructureError, match="the provider is down"):
+        run(agent, MEAN)
