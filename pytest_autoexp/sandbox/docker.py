@@ -19,7 +19,7 @@ from pytest_autoexp.sandbox.docker_container import (
 )
 from pytest_autoexp.sandbox.docker_exec import STDOUT, Input, Output
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
-from pytest_autoexp.sandbox.tree import pack, relative_parts, unpack_checked
+from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
 _TAIL_BYTES = 64 * 1024  # more than a tar stream is padded with at its end
 
@@ -125,6 +125,7 @@ class DockerSandbox:
     def put(self, source: Path, path: str = "") -> None:
         """Make a folder of the workspace an exact copy of a host folder."""
         parts = relative_parts(path)
+        check_source(source)
         above = ["/".join(parts[: i + 1]) for i in range(len(parts))]
         argv = ["sh", "-c", _CLEAR_AND_UNPACK, _absolute(path), *above]
         said = Capture(4096)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -14,8 +14,9 @@ from typing import ClassVar
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.sandbox import process
 from pytest_autoexp.sandbox.none import NoneSandbox
+from pytest_autoexp.sandbox.seccomp import key_filter
+from pytest_autoexp.sandbox.view import SYSTEM, view
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types")
 _OWN_ETC = {
     "passwd": "root:x:0:0::/root:/bin/sh\nagent:x:1000:1000::/home/agent:/bin/sh\n",
@@ -27,6 +28,9 @@ _VIEW = {"workspace": "/workspace", "home": "/home/agent", "tmp": "/tmp", "bin":
 # Where the caller is root these could be written (core_pattern starts programs as root), since
 # bubblewrap's user is then the kernel's root without capabilities, whom file modes let in.
 _PROC = ("sys", "sysrq-trigger", "fs", "acpi", "scsi", "driver", "mtrr", "pressure")
+_FILTER = "filter"
+_FILTER_FD = 9
+_OPEN_FILTER = f'exec {_FILTER_FD}< "$1" && shift && exec "$@"'
 _SHARED_MEMORY_BYTES = 512 * 1024**2
 # No --clearenv and --setenv, which would show every variable, keys too, in the list of
 # processes: bubblewrap is started with the sandbox's variables and no others.
@@ -47,9 +51,20 @@ def bubblewrap_problem() -> str | None:
     if program is None:
         return "bubblewrap (bwrap) is not installed: install the system's package bubblewrap"
     isolate = [argument for argument in _ISOLATE if argument not in ("--json-status-fd", "3")]
-    argv = [program, *isolate, *_system_binds(), "--", "/bin/sh", "-c", "true"]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=30, check=False, text=True)
+        with tempfile.TemporaryFile() as file:
+            file.write(key_filter())
+            file.seek(0)
+            if key_filter():
+                isolate += ["--seccomp", str(file.fileno())]
+            done = subprocess.run(
+                [program, *isolate, *_system_binds(), "--", "/bin/sh", "-c", "true"],
+                capture_output=True,
+                timeout=30,
+                check=False,
+                text=True,
+                pass_fds=(file.fileno(),),
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here: {error}"
     if done.returncode != 0:
@@ -64,7 +79,7 @@ class LocalSandbox(NoneSandbox):
     They have no network but their own loopback, no capabilities, a read-only system, the
     interpreter's trees, and the private folder's workspace, HOME and /tmp, which live as
     long as the sandbox.  Nothing else of the host is there: not the caller's home, not the
-    repository, no other process.  Limits as in ``none``.
+    repository and the tasks, no other process, no kernel keys.  Limits as in ``none``.
 
     Attributes:
         kind: ``"local"``.
@@ -85,12 +100,19 @@ class LocalSandbox(NoneSandbox):
         etc.mkdir()
         for name, content in _OWN_ETC.items():
             (etc / name).write_text(content)
+        if program := key_filter():
+            (self._folder.path / _FILTER).write_bytes(program)
+        view(self.python, self._hidden)  # says at once what cannot be hidden
 
     def _wrap(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         program = shutil.which("bwrap")
         if program is None:
             raise InfrastructureError("bubblewrap (bwrap) is not installed any more")
-        return (program, *_ISOLATE, *self._binds(), "--", *argv)
+        isolated = (program, *_ISOLATE, *self._binds(), "--", *argv)
+        if not (self._folder.path / _FILTER).exists():
+            return isolated
+        with_filter = (program, "--seccomp", str(_FILTER_FD), *isolated[1:])
+        return ("/bin/sh", "-c", _OPEN_FILTER, "sh", str(self._folder.path / _FILTER), *with_filter)
 
     def _binds(self) -> Iterator[str]:
         """What is visible, in the order of mounting: the later hides the earlier."""
@@ -98,21 +120,15 @@ class LocalSandbox(NoneSandbox):
         yield from _system_binds()
         for name in _OWN_ETC:
             yield from ("--ro-bind", str(folder / "etc" / name), f"/etc/{name}")
-        trees = tuple(part for tree in self.python.trees for part in _needed(tree))
-        hidden = _hidden(trees)
-        for path in hidden:
-            yield from ("--tmpfs", str(path))
         for name, seen in _VIEW.items():
             if (folder / name).exists():
                 yield from ("--ro-bind" if name == "bin" else "--bind", str(folder / name), seen)
-        for tree in trees:
-            if not _in_system(tree) or any(tree.is_relative_to(path) for path in hidden):
-                yield from ("--ro-bind", str(tree), str(tree))
-        for target, link in _links(self.python.executable, trees):
-            if not self._is_there(link):
+        visible = view(self.python, self._hidden)
+        yield from visible.mounts()
+        for target, link in _links(self.python.executable):
+            if not visible.sees(link) and not self._is_there(link):
                 yield from ("--symlink", target, str(link))
-        for path in (*hidden, Path("/")):
-            yield from ("--remount-ro", str(path))
+        yield from (*visible.locks(), "--remount-ro", "/")
 
     def _is_there(self, path: Path) -> bool:
         """Has an earlier command left this path in one of the private folders?"""
@@ -124,14 +140,14 @@ class LocalSandbox(NoneSandbox):
 
     def _check(self, finished: process.Finished) -> None:
         # bubblewrap reports an exit code only if it got as far as running the command.
-        if finished.result.killed_by is None and '"exit-code"' not in finished.report:
+        if '"exit-code"' not in finished.report:
             said = finished.result.stderr.strip()[-2000:] or "it was killed"
             raise InfrastructureError(f"bubblewrap failed: {said}")
 
 
 def _system_binds() -> Iterator[str]:
     """Arguments that show the system, read-only."""
-    for name in _SYSTEM:
+    for name in SYSTEM:
         path = Path(name)
         if path.is_symlink():
             yield from ("--symlink", str(path.readlink()), name)
@@ -141,38 +157,10 @@ def _system_binds() -> Iterator[str]:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
 
 
-def _in_system(path: Path) -> bool:
-    return any(path.is_relative_to(name) for name in _SYSTEM)
-
-
-def _needed(tree: Path) -> list[Path]:
-    """The interpreter's tree; only its usual parts if the caller's own folders are in it."""
-    if not any(folder.is_relative_to(tree) for folder in _own_folders()):
-        return [tree]
-    parts = [tree / name for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
-    return [part for part in parts if part.exists()]
-
-
-def _own_folders() -> Iterator[Path]:
-    """The caller's home and current folder, if there are such."""
-    with suppress(RuntimeError):
-        yield Path.home()
-    with suppress(OSError):
-        yield Path.cwd()
-
-
-def _hidden(trees: tuple[Path, ...]) -> list[Path]:
-    """Folders of the caller that lie inside the system, such as a repository in /usr/src."""
-    own = (*_own_folders(), Path("/usr/src"), Path("/usr/local/src"))
-    needed = {*trees, *map(Path, _SYSTEM)}
-    return [path for path in own if path.is_dir() and _in_system(path) and path not in needed]
-
-
-def _links(executable: Path, trees: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
-    """Targets and places of the links outside the trees by which an interpreter is reached."""
+def _links(executable: Path) -> Iterator[tuple[str, Path]]:
+    """Targets and places of the links by which an interpreter is reached."""
     path = executable
     while path.is_symlink():
         target = path.readlink()
-        if not _in_system(path) and not any(path.is_relative_to(tree) for tree in trees):
-            yield str(target), path
+        yield str(target), path
         path = Path(os.path.normpath(path.parent / target))

@@ -14,22 +14,18 @@ from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.model.task import Resources
 from pytest_autoexp.sandbox import cgroup, folder, process
+from pytest_autoexp.sandbox.disk import Share
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
-from pytest_autoexp.sandbox.folder import (
-    PrivateFolder,
-    get_tree,
-    make_real_folder,
-    parts_of,
-    put_tree,
-    read_file,
-)
-from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
+from pytest_autoexp.sandbox.folder import PrivateFolder, make_real_folder, remove_tree
+from pytest_autoexp.sandbox.host_tree import get_tree, parts_of, put_tree, read_file
+from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, MAX_TREE_BYTES
 from pytest_autoexp.sandbox.requirements import PythonEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WORKSPACE, _HOME, _TMP, _BIN = "workspace", "home", "tmp", "bin"
+_FULL = "the sandbox's commands filled the disk: No space left on device"
 _MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one argument
 _ENTER = 'cd -- "$1" || exit 126; shift; exec "$@"'
 
@@ -40,7 +36,8 @@ class NoneSandbox:
     They see nothing of the caller's environment variables, are held to the limits that
     :func:`pytest_autoexp.sandbox.process.run` documents, and are killed to the last
     process.  They can read and write what the caller can: trust what you run in it.
-    ``disk_bytes`` limits each single file, not their sum.
+    ``disk_bytes`` limits each single file at once, and their sum in the private folder within
+    seconds: a command that passes it is ended.
 
     Attributes:
         kind: ``"none"``.
@@ -56,6 +53,7 @@ class NoneSandbox:
         python: PythonEnvironment,
         resources: Resources | None = None,
         env: Mapping[str, str] | None = None,
+        hidden: tuple[Path, ...] = (),
     ) -> None:
         """Make the private folder.
 
@@ -63,17 +61,22 @@ class NoneSandbox:
             python: The interpreter that ``python`` means.
             resources: What each command may use.
             env: Environment variables for every command, beside the sandbox's own.
+            hidden: Files and folders of the host that commands may not see, wherever they
+                lie.  Without isolation (``none``) nothing can be hidden.
 
         Raises:
-            InfrastructureError: If the private folder cannot be made.
+            InfrastructureError: If the private folder cannot be made, or something cannot be
+                hidden that should be.
         """
         self.python = python
         self.resources = resources or Resources()
         self._env = dict(env or {})
+        self._hidden = hidden
         self._folder = PrivateFolder()
         self.workspace = self._seen_as(_WORKSPACE)
         try:
             with self._our_errors():
+                self._share = Share(self._folder.path, self.resources.disk_bytes)
                 self._make_folders()
                 self._write_files()
         except BaseException:
@@ -93,9 +96,14 @@ class NoneSandbox:
         if "\0" in command:
             return CommandResult(2, "", "sh: the command holds a NUL character\n", 0.0)
         start = "/".join((self.workspace, *parts_of(cwd)))
-        with self._our_errors():
-            self._make_folders()  # the last command may have removed them
-            argv = ("/bin/sh", "-c", _ENTER, "sh", start, *self._shell(command))
+        try:
+            with self._our_errors():
+                self._make_folders()  # the last command may have removed them
+                argv = ("/bin/sh", "-c", _ENTER, "sh", start, *self._shell(command))
+        except InfrastructureError as error:
+            if not self._share.explains(error.__cause__):
+                raise
+            return CommandResult(1, "", f"sh: {_FULL}\n", 0.0)
         finished = process.run(
             process.Command(
                 argv=self._wrap(argv),
@@ -104,11 +112,13 @@ class NoneSandbox:
                 resources=self.resources,
                 report=self._own_view,
                 setuid=self._own_view,
+                writes=self._folder.path,
             ),
             time_limit_sec,
             output_cap_bytes,
         )
-        self._check(finished)
+        if finished.by_itself:
+            self._check(finished)
         return finished.result
 
     def put(self, source: Path, path: str = "") -> None:
@@ -117,7 +127,23 @@ class NoneSandbox:
 
     def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
         """Copy a folder of the workspace to ``dest``; see the protocol."""
-        return get_tree(self._folder.descriptor, (_WORKSPACE, *parts_of(path)), dest)
+        parts = (_WORKSPACE, *parts_of(path))
+        most_bytes = min(MAX_TREE_BYTES, self.resources.disk_bytes)
+        fresh = not os.path.lexists(dest)
+        for removed in (_HOME, _TMP), (_WORKSPACE,):
+            try:
+                return get_tree(self._folder.descriptor, parts, dest, most_bytes)
+            except InfrastructureError as error:
+                if not self._share.explains(error.__cause__):
+                    raise
+                # Its commands filled the disk: make room, first with what is not asked for.
+                for name in removed:
+                    remove_tree(self._folder.path / name)
+                if fresh:
+                    remove_tree(dest)
+        with self._our_errors():
+            dest.mkdir(exist_ok=True)
+        return (f"the whole workspace: {_FULL}",)
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         """Content of a regular file of the workspace; see the protocol."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import selectors
@@ -20,6 +21,7 @@ from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.model.task import Resources
 from pytest_autoexp.sandbox import cgroup
 from pytest_autoexp.sandbox.capture import Capture
+from pytest_autoexp.sandbox.disk import DiskWatch
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
 
 KILLED = 128 + signal.SIGKILL
@@ -34,6 +36,8 @@ REPORT_FD = 3
 _SUPERVISOR = Path(__file__).with_name("supervise.py")
 _CHUNK_BYTES = 65536
 _GRACE_SEC = 30.0
+_DISK_PASSED = "\n[ended: the files of the sandbox take more than the task's disk limit]\n"
+_TOO_LONG = "sh: Argument list too long\n"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Command:
         resources: What it may use, or None for no limits.
         report: Give it a descriptor 3 on which it can write :attr:`Finished.report`.
         setuid: May it run setuid programs?
+        writes: Folder that ``resources.disk_bytes`` limits as a whole, if any.
     """
 
     argv: tuple[str, ...]
@@ -55,6 +60,7 @@ class Command:
     resources: Resources | None = None
     report: bool = False
     setuid: bool = False
+    writes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,13 @@ class Finished:
     Attributes:
         result: What it did.
         report: What it wrote on descriptor 3.
+        by_itself: False if a limit ended it, or its arguments were too long to start it: then
+            its report may be short.
     """
 
     result: CommandResult
     report: str = ""
+    by_itself: bool = True
 
 
 def run(
@@ -95,8 +104,13 @@ def run(
         with _starting(command):
             group = stack.enter_context(cgroup.command_group(command.resources))
             status, status_write = stack.enter_context(_pipe())
-            watch = _Watch(time_limit_sec, output_cap_bytes)
-            supervisor = _start(command, time_limit_sec, group, status_write.fileno())
+            watch = _Watch(command, time_limit_sec, output_cap_bytes)
+            try:
+                supervisor = _start(command, time_limit_sec, group, status_write.fileno())
+            except OSError as error:
+                if error.errno != errno.E2BIG:
+                    raise
+                return Finished(CommandResult(126, "", _TOO_LONG, 0.0), by_itself=False)
         with _ended(supervisor, command.env.get(MARK)):
             status_write.close()
             watch.until_end(supervisor, status.fileno())
@@ -142,16 +156,19 @@ def _start(
 class _Watch:
     """Reads what a supervised command writes until it has ended."""
 
-    def __init__(self, time_limit_sec: float, output_cap_bytes: int) -> None:
+    def __init__(self, command: Command, time_limit_sec: float, output_cap_bytes: int) -> None:
         self._started = time.monotonic()
         self._deadline = self._started + time_limit_sec
         self._out = Capture(output_cap_bytes)
         self._err = Capture(output_cap_bytes)
         self._status = Capture(_CHUNK_BYTES)
-        self._timed_out = False
+        self._passed: Literal["time", "disk"] | None = None
+        self._disk: DiskWatch | None = None
+        if command.writes and command.resources:
+            self._disk = DiskWatch(command.writes, command.resources.disk_bytes)
 
     def until_end(self, supervisor: subprocess.Popen[bytes], status: int) -> None:
-        """Read until the supervisor has closed the status pipe; at the deadline end it."""
+        """Read until the supervisor has closed the status pipe; at a limit end it."""
         assert supervisor.stdout
         assert supervisor.stderr
         out, err = supervisor.stdout.fileno(), supervisor.stderr.fileno()
@@ -161,13 +178,14 @@ class _Watch:
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ)
             while status in selector.get_map():
-                for key, _ in selector.select(self._patience()):
+                for key, _ in selector.select(self._wait_sec()):
                     if _read(key.fd, captures[key.fd]) == "end":
                         selector.unregister(key.fd)
-                if self._timed_out and self._patience() == 0:
+                late = time.monotonic() >= self._deadline
+                if self._passed and late:
                     return
-                if not self._timed_out and time.monotonic() >= self._deadline:
-                    self._timed_out = True
+                if not self._passed and (late or (self._disk and self._disk.passed())):
+                    self._passed = "time" if late else "disk"
                     self._deadline = time.monotonic() + _GRACE_SEC
                     _let_go(supervisor)
         # Every writer is dead: what it wrote is in the pipes.  (Where one escaped, outside
@@ -177,8 +195,9 @@ class _Watch:
                 if _read(descriptor, captures[descriptor]) != "data":
                     break
 
-    def _patience(self) -> float:
-        return max(0.0, self._deadline - time.monotonic())
+    def _wait_sec(self) -> float:
+        left_sec = max(0.0, self._deadline - time.monotonic())
+        return min(left_sec, self._disk.wait_sec()) if self._disk and not self._passed else left_sec
 
     def finished(self, out_of_memory: bool) -> Finished:
         """How it ended."""
@@ -187,22 +206,22 @@ class _Watch:
         if errors:
             raise InfrastructureError(f"a command could not be run or ended: {errors[0]}")
         exits = [int(line.removeprefix("exit ")) for line in lines if line.startswith("exit ")]
-        code = exits[-1] if exits and not self._timed_out else KILLED
+        code = exits[-1] if exits and not self._passed else KILLED
         killed_by: Literal["time", "memory"] | None = None
-        if self._timed_out:
+        if self._passed == "time":
             killed_by = "time"
-        elif out_of_memory and code != 0:
+        elif self._passed is None and out_of_memory and code != 0:
             killed_by = "memory"
         result = CommandResult(
             exit_code=code,
             stdout=self._out.text(),
-            stderr=self._err.text(),
+            stderr=self._err.text() + (_DISK_PASSED if self._passed == "disk" else ""),
             duration_sec=time.monotonic() - self._started,
             killed_by=killed_by,
             truncated=self._out.truncated or self._err.truncated,
         )
         report = [line for line in lines if not line.startswith("exit ")]
-        return Finished(result, "\n".join(report))
+        return Finished(result, "\n".join(report), not (self._passed or killed_by))
 
 
 @contextmanager

@@ -31,6 +31,15 @@ LINUX = sys.platform == "linux"
 GIVE_UP_SEC = 20.0
 REPORT_FD = 3
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+JOIN_SESSION_KEYRING = 1
+KEYCTL = {
+    "x86_64": 250,
+    "aarch64": 219,
+    "riscv64": 219,
+    "loongarch64": 219,
+    "ppc64le": 271,
+    "s390x": 280,
+}
 LIMITS = {
     "data": resource.RLIMIT_DATA,
     "fsize": resource.RLIMIT_FSIZE,
@@ -51,7 +60,12 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(wake_write)
     if LINUX:
-        prctl = ctypes.CDLL(None).prctl
+        libc = ctypes.CDLL(None)
+        prctl = libc.prctl
+        # A keyring of its own for each command: that of the login would lead from one to the
+        # next.  Where the kernel refuses (seccomp), it refuses commands their keys too.
+        if sys.maxsize > 2**32 and os.uname().machine in KEYCTL:
+            libc.syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # Beside standard input: a process forked off our parent may hold that open.
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

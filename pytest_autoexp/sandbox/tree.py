@@ -11,16 +11,17 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, cast
 
 from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, Leavings, is_long
 from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES
 
 SANDBOX_UID = 1000
 """Owner of everything in a packed tree: the user that commands run as in a container."""
 
 _CHUNK_BYTES = 1024 * 1024
-_MAX_LINES = 100
 _STREAMED_FACTOR = 2
 """A stream is given up after so many times the size limit, most of it skipped."""
 
+_REFUSED = "{}: only files, folders and links can be put into a sandbox; remove it"
 _KINDS = {
     tarfile.SYMTYPE: "a symbolic link",
     tarfile.LNKTYPE: "a hard link to what did not come out",
@@ -58,6 +59,28 @@ def relative_parts(path: str) -> tuple[str, ...]:
     return pure.parts
 
 
+def check_source(source: Path) -> None:
+    """Refuse what cannot be put into a sandbox.
+
+    Raises:
+        ValueError: If it is no folder, or something in it is neither file, folder nor link.
+        InfrastructureError: If it cannot be read.
+    """
+    if not source.is_dir():
+        raise ValueError(f"{source} cannot be put into a sandbox: there is no such folder")
+    todo = [source]
+    try:
+        for folder in todo:  # grows meanwhile
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(Path(entry.path))
+                    elif not (entry.is_symlink() or entry.is_file()):
+                        raise ValueError(_REFUSED.format(entry.path))
+    except OSError as error:
+        raise InfrastructureError(f"{source} cannot be put into a sandbox: {error}") from error
+
+
 def pack(source: Path, out: Writable) -> None:
     """Write the tree below a host folder as an uncompressed tar stream.
 
@@ -68,8 +91,8 @@ def pack(source: Path, out: Writable) -> None:
         out: Takes the stream, block by block.
 
     Raises:
-        InfrastructureError: If something in the tree cannot be read, or is neither file,
-            folder nor link.
+        ValueError: If something in the tree is neither file, folder nor link.
+        InfrastructureError: If something in it cannot be read.
     """
     try:
         with tarfile.open(
@@ -109,9 +132,7 @@ def _pack_folder(tar: tarfile.TarFile, folder: Path, inside: PurePosixPath) -> N
             with Path(entry.path).open("rb") as content:
                 tar.addfile(member, content)
         else:
-            raise InfrastructureError(
-                f"{entry.path}: only files, folders and links can be put into a sandbox; remove it"
-            )
+            raise ValueError(_REFUSED.format(entry.path))
 
 
 def unpack_checked(
@@ -151,7 +172,7 @@ def unpack_checked(
         raise InfrastructureError(f"a tree from the sandbox broke off: {error}") from error
     except OSError as error:
         raise InfrastructureError(f"{dest} cannot be written: {error}") from error
-    return unpacking.lines()
+    return unpacking.left.lines()
 
 
 class _Unpacking:
@@ -165,13 +186,7 @@ class _Unpacking:
         self._streamed_bytes = 0
         self._written_bytes = 0
         self._files: dict[PurePosixPath, int] = {}
-        self._left: list[str] = []
-        self._left_count = 0
-
-    def lines(self) -> tuple[str, ...]:
-        """What was left out."""
-        more = self._left_count - len(self._left)
-        return (*self._left, f"and {more} more") if more else tuple(self._left)
+        self.left = Leavings()
 
     def take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
         """Write one entry, or note why not; False if the stream is to be given up."""
@@ -188,6 +203,8 @@ class _Unpacking:
         name = PurePosixPath(member.name)
         if name.is_absolute() or ".." in name.parts:
             self._leave(member, "its name leads out of the tree")
+        elif is_long(str(name)):
+            self._leave(member, f"its path is longer than {MAX_PATH_BYTES} bytes")
         elif name.parts:
             try:
                 self._write(tar, member, name)
@@ -230,6 +247,4 @@ class _Unpacking:
         self._files[name] = size
 
     def _leave(self, member: tarfile.TarInfo, reason: str) -> None:
-        self._left_count += 1
-        if len(self._left) < _MAX_LINES:
-            self._left.append(f"{member.name!r}: {reason}")
+        self.left.add(member.name, reason)

@@ -365,6 +365,29 @@ def test_tree_that_does_not_fit_is_our_error(start: Start, tmp_path: Path) -> No
         assert sh(sandbox, "true").ok
 
 
+def test_what_cannot_be_put_is_the_callers_mistake_and_changes_nothing(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    sh(box, "mkdir -p kept; touch kept/file")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe: only files, folders and links"):
+        box.put(tmp_path, "kept")
+    with pytest.raises(ValueError, match="no such folder"):
+        box.put(tmp_path / "missing", "kept")
+    assert sh(box, "ls kept").stdout == "file\n"
+
+
+def test_path_longer_than_the_host_takes_stays_behind(box: DockerSandbox, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    box.put(tmp_path / "empty", "long")
+    deep = "import os\nfor _ in range(30): os.mkdir('n' * 240); os.chdir('n' * 240)"
+    assert box.run(python(deep), time_limit_sec=30, cwd="long").ok
+    left = box.get(tmp_path / "dest", "long")
+    assert left
+    assert all(len(line) < 300 for line in left)
+    assert len(files(tmp_path / "dest")) == 4
+
+
 def test_only_files_and_folders_come_out(box: DockerSandbox, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     box.put(tmp_path / "source", "out")

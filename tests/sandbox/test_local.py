@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.sandbox.local import LocalSandbox, bubblewrap_problem
 from pytest_autoexp.sandbox.requirements import PythonEnvironment, running_python
+from pytest_autoexp.sandbox.seccomp import key_filter
 
 bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason="no bubblewrap")
 
@@ -133,6 +137,106 @@ def test_repository_inside_the_system_is_hidden(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(inside)
     with LocalSandbox(running_python()) as sandbox:
         assert out(sandbox, f"ls -A {inside}") == ""
+
+
+@bubblewrap
+@pytest.mark.parametrize("where", ["src/proj", "packages/bench", "."])
+def test_tasks_inside_the_environment_are_hidden(where: str, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    project = venv / where if where != "packages/bench" else packages / "bench"
+    tasks = project / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "gold.py").write_text("the answer")
+    answer = packages / "answer.py"
+    answer.write_text("'the answer'")
+    (packages / "module.py").write_text("print('imported')")
+    python = PythonEnvironment(venv / "bin/python", venv / "bin", (venv, Path(sys.base_prefix)))
+    with LocalSandbox(python, hidden=(tasks, answer, tmp_path)) as sandbox:
+        assert out(sandbox, "python -c 'import module'") == "imported"
+        found = sandbox.run(f"grep -rl 'the answer' {tmp_path}", time_limit_sec=20)
+        assert found.stdout == ""
+        assert not sandbox.run(f"touch {tasks}/x || touch {answer}", time_limit_sec=20).ok
+    with LocalSandbox(python) as sandbox:
+        assert "answer.py" in out(sandbox, f"grep -rl 'the answer' {tmp_path}")
+
+
+@bubblewrap
+def test_what_cannot_be_hidden_is_our_error() -> None:
+    python = running_python()
+    with pytest.raises(InfrastructureError, match=r"would be visible.*move the tasks"):
+        LocalSandbox(python, hidden=(Path(sysconfig.get_path("purelib")),))
+
+
+@bubblewrap
+def test_project_inside_the_system_is_hidden_with_the_current_folder_elsewhere() -> None:
+    inside = Path("/usr/share/doc")
+    if not inside.is_dir() or not any(inside.iterdir()):
+        pytest.skip("needs a folder inside /usr")
+    with LocalSandbox(running_python(), hidden=(inside,)) as sandbox:
+        assert out(sandbox, f"ls -A {inside}") == ""
+
+
+KEYS = """
+import ctypes, errno, platform, sys
+first = {"x86_64": 248, "aarch64": 217, "riscv64": 217}[platform.machine()]
+libc = ctypes.CDLL(None, use_errno=True)
+rings = [-1, -2, -3, -4, -5]
+for line in open("/proc/keys"):
+    rings.append(int(line.split()[0], 16))
+for ring in rings:
+    found = libc.syscall(first + 2, 10, ring, b"user", b"autoexp-test", 0)
+    added = libc.syscall(first, b"user", b"autoexp-test", b"x", 1, ring)
+    print("found" if found > 0 else "-", "added" if added > 0 else "-", ctypes.get_errno())
+"""
+
+
+@bubblewrap
+@pytest.mark.skipif(not key_filter(), reason="no filter for this machine")
+@pytest.mark.skipif(not Path("/proc/keys").exists(), reason="a kernel without keys")
+def test_kernel_keys_are_out_of_reach(sandbox: LocalSandbox, tmp_path: Path) -> None:
+    (tmp_path / "keys.py").write_text(KEYS)
+    sandbox.put(tmp_path)
+    lines = set(out(sandbox, "python keys.py").splitlines())
+    assert lines == {f"- - {errno.ENOSYS}"}
+
+
+IPC = """
+import ctypes, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.shmget(0x4175746F, 4096, 0), libc.msgget(0x4175746F, 0))
+with open("/dev/shm/autoexp-test", "a+") as file:
+    print(file.tell())
+client = socket.socket(socket.AF_UNIX)
+print(client.connect_ex("\\0" + sys.argv[1]))
+"""
+
+
+@bubblewrap
+def test_nothing_is_shared_with_other_processes_in_memory(
+    sandbox: LocalSandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "ipc.py").write_text(IPC.replace("\\\\", "\\"))
+    sandbox.put(tmp_path)
+    key = 0x4175746F
+    libc = ctypes.CDLL(None)
+    memory, queue = libc.shmget(key, 4096, 0o1666), libc.msgget(key, 0o1666)
+    name = f"autoexp-test-{os.getpid()}"
+    shared = Path("/dev/shm/autoexp-test")
+    try:
+        shared.write_text("x")
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"\0{name}")
+            server.listen()
+            seen = out(sandbox, f"python ipc.py {name}")
+    finally:
+        shared.unlink()
+        libc.shmctl(memory, 0, None)
+        libc.msgctl(queue, 0, None)
+    assert memory >= 0
+    assert queue >= 0
+    assert seen == f"-1 -1\n0\n{errno.ECONNREFUSED}"
 
 
 @bubblewrap

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -186,14 +188,17 @@ kind(running_python()).run(sys.argv[2], time_limit_sec=60)
 """
 
 
-def test_nothing_runs_on_when_the_owner_is_killed(kind: type[NoneSandbox], temporary: Path) -> None:
+@pytest.mark.parametrize("number_of_signal", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_runs_on_when_the_owner_is_killed(
+    number_of_signal: signal.Signals, kind: type[NoneSandbox], temporary: Path
+) -> None:
     number = 100_000 + secrets.randbelow(10**9)
     with subprocess.Popen(
         [sys.executable, "-c", OWNER, kind.kind, f"setsid sleep {number} & sleep {number}"],
         env=os.environ | {"TMPDIR": str(temporary)},
     ) as owner:
         until(lambda: host_processes().count(f"sleep {number}\n") == 2)
-        owner.kill()
+        owner.send_signal(number_of_signal)
     until(lambda: str(number) not in host_processes())
     (left,) = temporary.iterdir()
     os.utime(left, (0, 0))
@@ -217,6 +222,82 @@ def test_fork_bomb_is_bounded(sandbox: NoneSandbox) -> None:
 def test_file_size_is_limited(sandbox: NoneSandbox) -> None:
     assert not sandbox.run("head -c 20000000 /dev/zero > big", time_limit_sec=20).ok
     assert len(sandbox.read("big", 10**8) or b"") == 10**7
+
+
+def test_sum_of_files_is_limited(sandbox: NoneSandbox, tmp_path: Path) -> None:
+    result = sandbox.run(
+        "for i in 1 2 3; do head -c 5000000 /dev/zero > $i; done; echo wrote; exec sleep 60",
+        time_limit_sec=30,
+    )
+    assert (result.exit_code, result.killed_by, result.stdout) == (137, None, "wrote\n")
+    assert "more than the task's disk limit" in result.stderr
+    assert result.duration_sec < 20
+    assert sandbox.get(tmp_path / "dest") == ("'3': the tree is larger than 10000000 bytes",)
+
+
+def test_arguments_that_are_too_long_are_the_commands_failure(sandbox: NoneSandbox) -> None:
+    result = sandbox.run("true", time_limit_sec=20, env={"A": "x" * 3_000_000})
+    assert (result.exit_code, result.stderr) == (126, "sh: Argument list too long\n")
+    assert out(sandbox, "echo alive") == "alive"
+
+
+@pytest.fixture
+def small_disk(temporary: Path) -> Iterator[Path]:
+    """A disk of 8 MB for the private folders."""
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8M,nr_inodes=2000", "tmpfs", str(temporary)],
+        capture_output=True,
+        check=False,
+    )
+    if mount.returncode != 0:
+        pytest.skip("may not mount")
+    yield temporary
+    subprocess.run(["umount", str(temporary)], check=True)
+
+
+FILL = "head -c 20000000 /dev/zero > {0}/full; touch answer; true"
+MANY = "i=0; while : > {0}/$i; do i=$((i+1)); done"
+
+
+@pytest.mark.parametrize(
+    ("command", "comes", "line"),
+    [
+        (FILL.format("$HOME"), {"kept"}, ""),
+        (FILL.format("$TMPDIR"), {"kept"}, ""),
+        (MANY.format("$TMPDIR"), {"kept"}, ""),
+        (FILL.format("."), set(), "commands filled the disk"),
+        (MANY.format("."), set(), "commands filled the disk"),
+        ("for d in . ~ $TMPDIR; do head -c 2700000 /dev/zero > $d/x; done", {"kept", "x"}, ""),
+    ],
+)
+def test_agent_that_fills_the_disk_gets_no_error_of_ours(
+    kind: type[NoneSandbox], small_disk: Path, command: str, comes: set[str], line: str
+) -> None:
+    with kind(running_python()) as sandbox:
+        out(sandbox, "echo x > kept")
+        sandbox.run(command, time_limit_sec=30)
+        left = sandbox.get(small_disk / "dest")
+        assert {path.name for path in (small_disk / "dest").iterdir()} - {"answer"} == comes
+        assert line in "".join(left)
+        assert bool(left) == bool(line)
+        assert sandbox.run("echo more", time_limit_sec=20).stdout == "more\n"
+
+
+def test_command_that_needs_a_full_disk_fails(kind: type[NoneSandbox], small_disk: Path) -> None:
+    with kind(running_python()) as sandbox:
+        sandbox.run("rm -r $TMPDIR; " + FILL.format("."), time_limit_sec=20)
+        result = sandbox.run("true #" + "x" * 200_000, time_limit_sec=20)
+        assert (result.exit_code, "No space left" in result.stderr) == (1, True)
+
+
+def test_disk_that_others_filled_is_our_error(kind: type[NoneSandbox], small_disk: Path) -> None:
+    with kind(running_python()) as sandbox:
+        out(sandbox, "head -c 100000 /dev/zero > small")
+        with (small_disk / "of others").open("wb", 0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        with pytest.raises(InfrastructureError, match="No space left"):
+            sandbox.get(small_disk / "dest")
 
 
 def test_memory_is_limited(kind: type[NoneSandbox]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import signal
 import subprocess
@@ -269,3 +270,48 @@ def test_no_descriptor_and_no_control_group_is_left() -> None:
         process.run(process.Command(("/no/such/program",), Path("/tmp")), 5)
     assert os.listdir("/dev/fd") == before  # noqa: PTH208
     assert not list(Path("/sys/fs/cgroup").glob(f"*/**/autoexp-{os.getpid()}-*"))
+
+
+KEYS = """
+import ctypes, platform
+first = {"x86_64": 248, "aarch64": 217, "riscv64": 217}[platform.machine()]
+keyctl = first + 2
+libc = ctypes.CDLL(None)
+"""
+ADD_KEY = (
+    KEYS
+    + """
+found = libc.syscall(keyctl, 10, -3, b"user", b"autoexp-test", 0)
+added = libc.syscall(first, b"user", b"autoexp-test", b"x", 1, -3)
+print("found" if found > 0 else "nothing", "added" if added > 0 else "refused")
+"""
+)
+LOGIN = (
+    KEYS
+    + """
+import sys
+from pathlib import Path
+from pytest_autoexp.sandbox import process
+libc.syscall(keyctl, 1, None)  # as at a login
+for _ in range(2):
+    command = process.Command((sys.executable, sys.argv[1]), Path("/tmp"))
+    print(process.run(command, 20).result.stdout, end="")
+"""
+)
+
+
+@linux
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64", "riscv64"), reason="numbers of its calls"
+)
+def test_key_in_the_keyring_of_the_session_is_gone_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "keys.py").write_text(ADD_KEY)
+    seen = subprocess.run(
+        [sys.executable, "-c", LOGIN, str(tmp_path / "keys.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if "refused" in seen:
+        pytest.skip("no keys here")
+    assert seen == "nothing added\n" * 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.tree import pack, relative_parts, unpack_checked
+from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
 ODD_NAMES = ["with space", "-dash", "ünï", "quote'\"", "new\nline", "$HOME", "*", "n" * 200]
 
@@ -92,8 +92,25 @@ def test_links_are_packed_as_links(tmp_path: Path) -> None:
 
 def test_what_is_no_file_cannot_be_packed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InfrastructureError, match=r"pipe: only files, folders and links"):
+    with pytest.raises(ValueError, match=r"pipe: only files, folders and links"):
         packed(tmp_path)
+    with pytest.raises(ValueError, match=r"pipe: only files, folders and links"):
+        check_source(tmp_path)
+
+
+def test_what_can_be_packed_is_not_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to(".")
+    check_source(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_source_that_is_no_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=f"{name} cannot be put .*no such folder"):
+        check_source(tmp_path / name)
 
 
 def test_missing_source_is_our_error(tmp_path: Path) -> None:
@@ -112,7 +129,8 @@ def test_missing_source_is_our_error(tmp_path: Path) -> None:
         ([entry("x", tarfile.FIFOTYPE)], "'x': a FIFO"),
         ([entry("x", tarfile.CHRTYPE)], "'x': a device"),
         ([entry("x", tarfile.BLKTYPE)], "'x': a device"),
-        ([entry("/".join(["n" * 200] * 30))], "its name is too long here"),
+        ([entry("/".join(["n" * 200] * 30))], "its path is longer than 1000 bytes"),
+        ([entry("/".join(["\N{SNOWMAN}" * 80] * 5))], "its path is longer than 1000 bytes"),
         ([entry("n" * 300)], "its name is too long here"),
     ],
 )
