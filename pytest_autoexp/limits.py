@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Self
+from types import FrameType
 
 from pytest_autoexp.model.errors import LimitReached
 from pytest_autoexp.model.result import CommandResult
@@ -59,7 +58,7 @@ def _raise_limit(signum: int, frame: FrameType | None) -> None:
     raise LimitReached("time")
 
 
-class LimitedSandbox:
+class LimitedSandbox(Sandbox):
     """A sandbox whose commands end at the agent's deadline, and which the agent cannot close.
 
     Attributes:
@@ -114,15 +113,3 @@ class LimitedSandbox:
 
     def close(self) -> None:
         """Nothing: the trial closes the sandbox once it has the agent's work."""
-
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Nothing, as :meth:`close`."""

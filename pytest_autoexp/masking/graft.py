@@ -1,26 +1,27 @@
 """Put an agent's function bodies into the pristine masked file, and nothing else.
 
-What counts of an agent's file is the bodies of the masked functions, found by name, and
-what :mod:`pytest_autoexp.masking.additions` lets it add at module level.  All else is
-dropped, and each thing dropped is told in a line.  The result is parsed again: outside the
-grafted bodies and the accepted additions it must consist of the pristine statements, to
-libcst and to the running Python, or all functions of the file stay masked.
+What counts of an agent's file is the bodies of the masked functions, found by name (see
+:mod:`pytest_autoexp.masking.locate`), and what :mod:`pytest_autoexp.masking.additions` lets it
+add at module level.  All else is dropped, and each thing dropped is told in a line.  The result
+is parsed again: outside the grafted bodies and the accepted additions it must consist of the
+pristine statements, to libcst and to the running Python, or all functions of the file stay
+masked.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
-from libcst import matchers
 
-from pytest_autoexp.masking.additions import small_statements, snippet
-from pytest_autoexp.masking.changes import Addition, Version, compare
+from pytest_autoexp.masking.additions import snippet
+from pytest_autoexp.masking.bindings import small_statements
+from pytest_autoexp.masking.changes import Addition, compare
 from pytest_autoexp.masking.index import ast_functions, parse_ast
 from pytest_autoexp.masking.layout import Function, Layout, deep_recursion
+from pytest_autoexp.masking.locate import locate, places
 from pytest_autoexp.masking.source import (
     NEWLINE,
     Edit,
@@ -32,11 +33,9 @@ from pytest_autoexp.masking.source import (
     splice,
 )
 from pytest_autoexp.masking.untrusted import check_parseable
+from pytest_autoexp.masking.versions import Version
 
 _COMMENT = re.compile(r"[ \t\f]*#")
-
-Place = tuple[str, int]
-"""Qualified name and occurrence among the functions outside the bodies of masked ones."""
 
 
 @dataclass(frozen=True)
@@ -75,32 +74,30 @@ def graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
 def _graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     file = decode(masked)
     ours = Layout(file.text)
-    places = _places(ours, names)
+    wanted = places(ours, names)
     if agent == masked:
         return Grafted(masked, ())
     try:
         if agent is None:
             raise MaskingError("is missing")
         text = decode(agent).text
-        check_parseable(text, len(masked))
+        check_parseable(text, file.text)
         theirs = Layout(text)
     except MaskingError as error:
-        listed = ", ".join(qualified for qualified, _ in places)
+        listed = ", ".join(qualified for qualified, _ in wanted)
         return Grafted(masked, (f"the file {error}; {listed} stays masked",))
-    our_functions = _locate(ours, places)
-    their_functions = _locate(theirs, places)
-    found = compare(
-        Version(ours, our_functions.values()), Version(theirs, their_functions.values())
-    )
-    target = _Target(file, ours, places)
+    our = Version(ours, locate(ours, wanted, ours))
+    their = Version(theirs, locate(theirs, wanted, ours))
+    found = compare(our, their)
+    target = _Target(file, our)
     dropped = list(found.dropped)
     bodies: dict[str, Edit] = {}
-    for place, our in our_functions.items():
-        if their := their_functions.get(place):
-            where = f"{our.name.name} (line {their.line})"
-            bodies[where] = _body_edit(ours, our, theirs, their)
+    for place, masked_one in our.masked.functions.items():
+        if function := their.masked.functions.get(place):
+            where = f"{masked_one.name.name} (line {function.line})"
+            bodies[where] = _body_edit(ours, masked_one, theirs, function)
         else:
-            dropped.append(f"function {our.name.name} is missing; it stays masked")
+            dropped.append(f"function {masked_one.name.name} is missing; it stays masked")
     source, refused = target.apply(bodies, found.additions)
     return Grafted(source, (*dropped, *refused))
 
@@ -111,13 +108,16 @@ class _Target:
 
     Attributes:
         file: The masked file.
-        layout: The same, parsed.
-        places: Where its masked functions are.
+        version: The same, parsed, with its masked functions.
     """
 
     file: Source
-    layout: Layout
-    places: Sequence[Place]
+    version: Version
+
+    @property
+    def layout(self) -> Layout:
+        """The parsed file."""
+        return self.version.layout
 
     def apply(
         self, bodies: Mapping[str, Edit], additions: Sequence[Addition]
@@ -151,8 +151,9 @@ class _Target:
             result = Layout(text)
         except MaskingError:
             return False
-        masked = _locate(result, self.places).values()
-        outlines = [result.outline(statement, masked) for statement in result.statements]
+        located = locate(result, tuple(self.version.masked.functions), self.layout)
+        changed = Version(result, located)
+        outlines = [changed.outline(statement) for statement in result.statements]
         return outlines == self._expected(additions) and _python_agrees(result)
 
     def _insertion(self, addition: Addition) -> Edit:
@@ -165,59 +166,12 @@ class _Target:
 
     def _expected(self, additions: Sequence[Addition]) -> list[str]:
         """Outlines of the statements that the changed file must consist of."""
-        masked = _locate(self.layout, self.places).values()
         expected = []
         for index, statement in enumerate((None, *self.layout.statements), start=-1):
             if statement:
-                expected.append(self.layout.outline(statement, masked))
+                expected.append(self.version.outline(statement))
             expected += (" ".join(a.code.split()) for a in additions if a.after == index)
         return expected
-
-
-def _places(masked: Layout, names: Iterable[str]) -> tuple[Place, ...]:
-    """Where the named functions are in the masked file, in the order of the file.
-
-    Functions inside other masked ones are gone there, and with them the occurrences of
-    twins may have moved; those that are left are known by their emptied bodies.
-    """
-    asked = [(qualified, int(k or 1)) for qualified, _, k in (n.partition("#") for n in names)]
-    present = {(f.name.qualified, f.name.occurrence): f for f in masked.functions}
-    places: set[Place] = set()
-    for qualified, occurrence in asked:
-        if any(qualified.startswith(outer + ".") for outer, _ in asked):
-            places |= {p for p, f in present.items() if p[0] == qualified and _is_masked(f)}
-        elif (qualified, occurrence) in present:
-            places.add((qualified, occurrence))
-        else:
-            raise MaskingError(f"no function {qualified}#{occurrence} in the masked file")
-    return tuple(place for place in present if place in places)
-
-
-def _is_masked(function: Function) -> bool:
-    """True if the body is ``raise NotImplementedError`` behind at most a docstring."""
-    *before, last = cst.ensure_type(function.node, cst.FunctionDef).body.body
-    emptied = matchers.SimpleStatementLine(
-        body=[matchers.Raise(exc=matchers.Name("NotImplementedError"))]
-    )
-    return len(before) <= 1 and matchers.matches(last, emptied)
-
-
-def _locate(layout: Layout, places: Iterable[Place]) -> dict[Place, Function]:
-    """The functions at some places; what lies inside one of them is not counted."""
-    wanted = set(places)
-    located: dict[Place, Function] = {}
-    seen: Counter[str] = Counter()
-    end = 0
-    for function in layout.functions:
-        if function.start < end:
-            continue
-        qualified = function.name.qualified
-        seen[qualified] += 1
-        place = (qualified, seen[qualified])
-        if place in wanted:
-            located[place] = function
-            end = function.end
-    return {place: located[place] for place in places if place in located}
 
 
 def _body_edit(ours: Layout, our: Function, theirs: Layout, their: Function) -> Edit:

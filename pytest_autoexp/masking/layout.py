@@ -10,7 +10,7 @@ import re
 import sys
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -174,11 +174,11 @@ class Layout:
             if isinstance(node, cst.BaseStatement)
         )
 
-    def outline(self, statement: Statement, hidden: Collection[Function]) -> str:
-        """Text of a statement without the bodies of some functions, white space evened out."""
+    def visible(self, statement: Statement, hidden: Iterable[Function]) -> str:
+        """Text of a statement with ``...`` in the place of the bodies of some functions."""
         inside = [f for f in hidden if statement.start <= f.start and f.end <= statement.end]
         edits = [Edit(f.colon - statement.start, f.end - statement.start, " ...") for f in inside]
-        return " ".join(splice(self.text[statement.start : statement.end], edits).split())
+        return splice(self.text[statement.start : statement.end], edits)
 
     def string_lines(self, function: Function) -> set[int]:
         """Offsets of the line starts in a body that lie inside a string."""

@@ -9,6 +9,7 @@ process.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -18,29 +19,39 @@ from pytest_autoexp.masking.source import MaskingError
 MAX_DEPTH = 500
 """Levels of nesting (and operands of one ``and`` or ``or``) that are given to libcst."""
 
-MAX_BYTES = 512 * 1024
-"""How much larger than the pristine file an agent's version may be; about 10 s of parsing."""
+MAX_CHARS = 512 * 1024
+"""How many more characters than the pristine file an agent's version may have."""
+
+MAX_TOKENS = 75_000
+"""How many more words, signs and lines it may have.
+
+Each takes up to 130 us (lines of ``a=1``) to be compared and grafted, so that they keep a test
+run waiting for 10 s at most.
+"""
 
 TRIAL_TIMEOUT_SEC = 30.0
 """How long the other process may take."""
 
+_TOKEN = re.compile(r"\w+|[^\w\s]|[\r\n]")
 _TOO_DEEP = "does not parse: its code is nested too deeply"
 _TRY = "import sys; from pytest_autoexp.masking.layout import Layout; Layout(sys.stdin.read())"
 
 
-def check_parseable(text: str, pristine_bytes: int) -> None:
+def check_parseable(text: str, pristine: str) -> None:
     """Make sure that :class:`~pytest_autoexp.masking.layout.Layout` survives a text.
 
     Args:
         text: The agent's version of a file.
-        pristine_bytes: Size of the pristine one.
+        pristine: The pristine one.
 
     Raises:
         MaskingError: It is too large or nested too deeply.  A text that merely does not
             parse is left for the parser to say.
     """
-    if len(text) > pristine_bytes + MAX_BYTES:
+    if len(text) > len(pristine) + MAX_CHARS:
         raise MaskingError(f"is too large to be parsed ({len(text):,} characters)")
+    if (tokens := _tokens(text)) > _tokens(pristine) + MAX_TOKENS:
+        raise MaskingError(f"is too large to be parsed ({tokens:,} words and signs)")
     try:
         tree = parse_ast(text)
     except (RecursionError, MemoryError) as error:
@@ -49,6 +60,11 @@ def check_parseable(text: str, pristine_bytes: int) -> None:
         _try_elsewhere(text)
     else:
         _check_depth(tree)
+
+
+def _tokens(text: str) -> int:
+    """Words, signs and lines of a text, those in strings and comments too."""
+    return sum(1 for _ in _TOKEN.finditer(text))
 
 
 def _check_depth(tree: ast.AST) -> None:

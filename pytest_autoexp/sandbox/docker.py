@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 from pytest_autoexp.model.errors import InfrastructureError
@@ -18,7 +17,7 @@ from pytest_autoexp.sandbox.docker_container import (
     DockerSettings,
 )
 from pytest_autoexp.sandbox.docker_exec import STDOUT, Input, Output
-from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
+from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
 from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
 _TAIL_BYTES = 64 * 1024  # more than a tar stream is padded with at its end
@@ -51,7 +50,7 @@ exec head -c "$2" -- "$1"
 """
 
 
-class DockerSandbox:
+class DockerSandbox(Sandbox):
     """A sandbox that is a container; use :meth:`start`, and close it.
 
     See :class:`~pytest_autoexp.sandbox.protocol.Sandbox` for what its methods do, and
@@ -185,24 +184,6 @@ class DockerSandbox:
         finally:
             self._container.disconnect()
         self._closed = True
-
-    def __enter__(self) -> Self:
-        """The sandbox itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it; what happened before counts more than what closing fails at."""
-        try:
-            self.close()
-        except InfrastructureError as error:
-            if exc is None:
-                raise
-            exc.add_note(str(error))
 
 
 def _absolute(path: str) -> str:

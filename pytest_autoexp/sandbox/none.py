@@ -7,8 +7,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult
@@ -18,7 +17,7 @@ from pytest_autoexp.sandbox.disk import Share
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
 from pytest_autoexp.sandbox.folder import PrivateFolder, make_real_folder, remove_tree
 from pytest_autoexp.sandbox.host_tree import get_tree, parts_of, put_tree, read_file
-from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, MAX_TREE_BYTES
+from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, MAX_TREE_BYTES, Sandbox
 from pytest_autoexp.sandbox.requirements import PythonEnvironment
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one argument
 _ENTER = 'cd -- "$1" || exit 126; shift; exec "$@"'
 
 
-class NoneSandbox:
+class NoneSandbox(Sandbox):
     """Commands run as the caller, in a temporary folder with a workspace, HOME and TMPDIR.
 
     They see nothing of the caller's environment variables, are held to the limits that
@@ -152,17 +151,6 @@ class NoneSandbox:
     def close(self) -> None:
         """Remove the private folder; every process ended with its command."""
         self._folder.remove()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _seen_as(self, name: str) -> str:
         """Path of one of the private folders as commands see it."""

@@ -92,7 +92,7 @@ class Sandbox(Protocol):
 
     def __enter__(self) -> Self:
         """The sandbox itself."""
-        ...
+        return self
 
     def __exit__(
         self,
@@ -101,4 +101,4 @@ class Sandbox(Protocol):
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
-        ...
+        self.close()

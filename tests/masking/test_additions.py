@@ -1,7 +1,8 @@
 import pytest
 
-from pytest_autoexp.masking.additions import Pristine, judge, snippet
+from pytest_autoexp.masking.additions import judge, snippet
 from pytest_autoexp.masking.layout import Layout
+from pytest_autoexp.masking.pristine import Pristine
 
 PRISTINE = """\
 import os
@@ -64,6 +65,12 @@ def judged(code):
         "async def helper(): pass",
         "class Helper(Base):\n    f = 1\n    def run(self): pass",
         "def helper():\n    global _count\n    _count = 1",
+        "from __future__ import annotations",
+        "if TYPE_CHECKING:\n    from a import b, c as d\n    import e; import g",
+        "if typing.TYPE_CHECKING: from a import b",
+        "try:\n    import a.b\nexcept ImportError:\n    a = None",
+        "try: from a import b\nexcept (ImportError, ModuleNotFoundError) as e: b = c = 1; HAVE = 0",
+        "try:\n    import a\n    HAVE = True\nexcept ModuleNotFoundError:\n    pass",
     ],
 )
 def test_what_counts(code):
@@ -94,6 +101,10 @@ def test_what_counts(code):
         ("__all__ = []", "__all__"),
         ("def __getattr__(name): return 0", "__getattr__"),
         ("X = (np := 1)", "np"),
+        ("if TYPE_CHECKING:\n import new\n import other as np", "np"),
+        ("try: import new\nexcept ImportError: LIMIT = 0", "LIMIT"),
+        ("try: import new\nexcept ImportError as cap: pass", "cap"),
+        ("try: X = (np := 1)\nexcept ImportError: X = 0", "np"),
         ("X = [(np := x) for x in y]", "np"),
         ("def g(x=(np := 1)): pass", "np"),
         ("@(np := d)\nclass G: pass", "np"),
@@ -125,7 +136,18 @@ def test_what_redefines_a_name_is_dropped(code, names):
         "assert True",
         "global np",
         "if True: EPS = 1",
-        "try:\n    import a\nexcept ImportError:\n    a = None",
+        "if TYPE_CHECKING: EPS = 1",
+        "if TYPE_CHECKING: from math import *",
+        "if not TYPE_CHECKING: import a",
+        "if f().TYPE_CHECKING: import a",
+        "if TYPE_CHECKING:\n    import a\nelse:\n    a = 1",
+        "try:\n    import a\nexcept ValueError:\n    a = None",
+        "try:\n    import a\nexcept (ImportError, f()):\n    a = None",
+        "try:\n    import a\nexcept ImportError:\n    print('hi')",
+        "try:\n    import a\nexcept ImportError:\n    a = None\nelse:\n    b = 1",
+        "try:\n    import a\nfinally:\n    b = 1",
+        "try: from math import *\nexcept ImportError: pass",
+        "if TYPE_CHECKING: from __future__ import annotations",
         "for EPS in range(3): pass",
         "with a: pass",
         "while False: pass",
@@ -145,21 +167,18 @@ def test_imports_are_judged_name_by_name():
     )
 
 
+def test_other_future_imports_are_dropped():
+    assert judged("from __future__ import annotations, division\n") == (
+        ["from __future__ import annotations"],
+        ["statement at module level (line 1): from __future__ import annotations, division"],
+    )
+
+
 def test_statements_of_a_line_are_judged_one_by_one():
     assert judged("EPS = 1; print(EPS); np = 2; import re\n") == (
         ["EPS = 1", "import re"],
         ["statement at module level (line 1): print(EPS)", "redefines np (line 1)"],
     )
-
-
-def test_pristine_file_in_newer_syntax_than_the_running_python(monkeypatch):
-    def too_old(*args):
-        raise SyntaxError("newer syntax")
-
-    monkeypatch.setattr("symtable.symtable", too_old)
-    names = Pristine(Layout(PRISTINE)).names
-    assert {"np", "LIMIT", "cap", "last", "counter", "borrowed", "f"} <= names
-    assert "local" in names  # without a symbol table every name counts
 
 
 def test_snippets_are_short_and_printable():

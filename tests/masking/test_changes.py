@@ -1,7 +1,9 @@
 import pytest
 
-from pytest_autoexp.masking.changes import Addition, Version, compare
+from pytest_autoexp.masking.changes import Addition, compare
 from pytest_autoexp.masking.layout import Layout
+from pytest_autoexp.masking.locate import locate, places
+from pytest_autoexp.masking.versions import Version
 
 PRISTINE = '''\
 """Doc."""
@@ -33,18 +35,20 @@ if __name__ == "__main__":
 
 
 def changes(agent, masked=()):
-    versions = [
-        Version(layout, [f for f in layout.functions if f.name.name in masked])
-        for layout in (Layout(PRISTINE), Layout(agent))
-    ]
-    return compare(*versions)
+    layouts = [Layout(PRISTINE), Layout(agent)]
+    wanted = places(layouts[0], masked)
+    return compare(*(Version(layout, locate(layout, wanted, layouts[0])) for layout in layouts))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "dropped"),
     [
         ("", "", []),
-        ("load(path): return", "load( path ):\n    return", ["changed function load (line 10)"]),
+        ("load(path): return", "load( path ):\n    return", []),  # only its format
+        ("RATE = 0.1", "RATE=(0.1)", []),
+        ("    depth = 2", "    depth = (  # why\n        2)", []),
+        ("class Net(Base):", "class Net( Base, ):", []),
+        ("load(path): return", "load(file): return", ["changed function load (line 10)"]),
         ("import numpy as np\n", "import numpy as np  # numbers\n\n\n# more\n", []),
         ("\n", "\r\n", []),
         ("return x", "return 2 * x", ["changed function Net.fit (line 17)"]),
@@ -126,4 +130,42 @@ def test_additions_follow_the_statement_before_them():
         Addition(5, "D = 1"),
         Addition(5, "import csv"),
         Addition(7, "E = 1"),
+    )
+
+
+def test_formatting_is_no_change():
+    agent = PRISTINE.replace("    ", "\t").replace('"', "'''").replace("(x)", "( x )")
+    assert changes(agent) == changes(PRISTINE)
+    assert changes(agent, ["load"]).dropped == ()
+
+
+def test_functions_that_are_written_several_times():
+    agent = PRISTINE.replace("def load", "def load(): ...\n@cache\ndef load(x): ...\ndef load")
+    agent = agent.replace("    def fit", "    def fit(self): ...\n    def fit")
+    found = changes(agent, ["load", "Net.fit"])
+    assert found.additions == ()
+    assert found.dropped == (
+        "earlier definition of load (line 10, 12)",
+        "earlier definition of Net.fit (line 20)",
+    )
+    many = changes("def load(): ...\n" * 9 + PRISTINE, ["load"]).dropped
+    assert many == ("earlier definition of load (line 1, 2, 3, 4, 5, ...)",)
+
+
+def test_additions_never_move_up():
+    agent = PRISTINE.replace("def load(path): return open(path)\n", "")
+    agent += "def load(path): 1\nLATE = Net()\n"
+    assert changes(agent, ["load"]).additions == (Addition(7, "LATE = Net()"),)
+
+
+def test_the_future_import_stands_at_the_top():
+    agent = "import a\nfrom __future__ import annotations\n" + PRISTINE.replace(
+        "from __future__ import annotations", "import b"
+    )
+    layouts = [Layout(PRISTINE.replace("from __future__ import annotations\n", "")), Layout(agent)]
+    found = compare(*(Version(layout, locate(layout, (), layouts[0])) for layout in layouts))
+    assert found.additions == (
+        Addition(0, "from __future__ import annotations"),
+        Addition(0, "import a"),
+        Addition(0, "import b"),
     )

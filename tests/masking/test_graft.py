@@ -44,6 +44,7 @@ def main():
 '''
 NAMES = ["area", "Shape.size#2", "main.inner"]
 MASKED = mask(GOLD.encode(), dict.fromkeys(NAMES, "What it does.")).decode()
+AREA_STUB = '    """What it does."""\n    raise NotImplementedError\n'
 
 
 def grafted(agent, names=NAMES, masked=MASKED):
@@ -103,6 +104,7 @@ def test_a_function_that_is_gone_stays_masked():
         (b"x = '\xe9'\n", "the file cannot be decoded"),
         (b"x = " + b"(" * 20_000, "the file does not parse: its code is nested too deeply; "),
         (b"x = 1\n" * 200_000, "the file is too large to be parsed (1,200,000 characters); "),
+        (b"a=1\n" * 100_000, "the file is too large to be parsed (400,000 words and signs); "),
     ],
 )
 def test_a_file_that_cannot_be_used_leaves_all_masked(agent, problem):
@@ -230,10 +232,13 @@ def test_twins_inside_masked_twins():
         assert (result.source, result.dropped) == (gold, ())
 
 
-def test_a_second_function_of_the_same_name_does_not_count():
+def test_the_last_function_of_a_name_counts():
     source, dropped = grafted(MASKED + "\n\ndef area(r):\n    return 3\n")
-    assert source == MASKED
-    assert dropped == ["redefines area (line 34)"]
+    assert source == MASKED.replace(AREA_STUB, "    return 3\n", 1)
+    assert dropped == [
+        "earlier definition of area (line 9)",
+        "changed signature of area (line 34)",
+    ]
 
 
 def test_additions_stand_where_the_agent_put_them():

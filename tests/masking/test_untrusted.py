@@ -1,7 +1,7 @@
 import pytest
 
 from pytest_autoexp.masking.source import MaskingError
-from pytest_autoexp.masking.untrusted import MAX_BYTES, check_parseable
+from pytest_autoexp.masking.untrusted import MAX_CHARS, MAX_TOKENS, check_parseable
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from pytest_autoexp.masking.untrusted import MAX_BYTES, check_parseable
     ids=lambda text: text[:12],
 )
 def test_harmless_text(text):
-    check_parseable(text, 0)
+    check_parseable(text, "")
 
 
 @pytest.mark.parametrize(
@@ -27,24 +27,35 @@ def test_harmless_text(text):
         "x = " + "[" * 20_000 + "]" * 20_000,
         "x = " + "-" * 5_000 + "1",
         "x = a" + ".a" * 2_000,
-        "x = a" + " and a" * 50_000,
+        "x = a" + " and a" * 5_000,
         "if a: b\n" + "elif a: b\n" * 5_000,
     ],
     ids=lambda text: text[:12],
 )
 def test_text_that_would_overflow_the_stack(text):
     with pytest.raises(MaskingError, match="nested too deeply"):
-        check_parseable(text, 0)
+        check_parseable(text, "")
 
 
-def test_size_is_measured_against_the_pristine_file():
-    text = "#" * (MAX_BYTES + 10)
-    check_parseable(text, 10)
-    with pytest.raises(MaskingError, match=r"too large to be parsed \(524,298 characters\)"):
-        check_parseable(text, 9)
+@pytest.mark.parametrize(
+    ("line", "times", "unit"),
+    [
+        ("x" * 1024 + "\n", MAX_CHARS // 1024, "characters"),
+        ("a=1\n", MAX_TOKENS // 4, "words and signs"),
+        ("a=1;", MAX_TOKENS // 4, "words and signs"),
+        ("x = [1]\r", MAX_TOKENS // 6, "words and signs"),
+        ("type A = int\n", MAX_TOKENS // 5, "words and signs"),
+    ],
+    ids=["long lines", "lines", "one line", "old newlines", "newer syntax"],
+)
+def test_size_is_measured_against_the_pristine_file(line, times, unit):
+    text = line * (times + 1)
+    with pytest.raises(MaskingError, match=rf"is too large to be parsed \([\d,]+ {unit}\)"):
+        check_parseable(text, "")
+    check_parseable(text, line * 2)
 
 
 def test_text_that_takes_too_long(monkeypatch):
     monkeypatch.setattr("pytest_autoexp.masking.untrusted.TRIAL_TIMEOUT_SEC", 0.001)
     with pytest.raises(MaskingError, match="takes too long"):
-        check_parseable("def f(:\n", 0)
+        check_parseable("def f(:\n", "")
