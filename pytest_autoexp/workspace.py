@@ -126,9 +126,9 @@ def _work(task: Task, trial: Trial) -> Iterator[str]:
         "over from your copy:",
         "",
         "- the bodies of the functions above (signatures and decorators stay as they are);",
-        "- imports (also under `if TYPE_CHECKING:`, or in a `try:` with `except ImportError:`), "
-        "new functions, new classes and new constants (`NAME = value`) at the top level of the "
-        "same files, if their names are not used there already;",
+        "- imports, new functions, new classes and new constants (`NAME = value`) at the top "
+        "level of the same files, if their names are not used there already; imports may stand "
+        "under `if TYPE_CHECKING:`, imports and constants in a `try:` with `except ImportError:`;",
         "- new Python modules whose names no other module has.",
         "",
         "Everything else is dropped, new methods in existing classes too.",

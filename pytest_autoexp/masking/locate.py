@@ -63,7 +63,7 @@ def locate(layout: Layout, wanted: Collection[Place], masked: Layout) -> Located
     Where it has more functions of a name than the masked file, the last ones count, as they
     do for Python; but functions that are still masked, and functions with decorators that
     none of the masked file's has (``@overload``, the ``@size.deleter`` of a property), give
-    way to others.
+    way to others.  Twins are first told apart by their text, then by their headers.
 
     Args:
         layout: The version.
@@ -84,15 +84,44 @@ def locate(layout: Layout, wanted: Collection[Place], masked: Layout) -> Located
             for f in _outside(layout, [*found.values(), *earlier])
             if f.name.qualified == qualified
         ]
-        surplus = _surplus(layout, theirs, {_decorators(masked, f) for f in ours}, len(ours))
-        earlier += surplus
-        gone = {function.start for function in surplus}
-        last = [function for function in theirs if function.start not in gone]
-        for occurrence, function in enumerate(last, start=1):
+        pairs = _pair(masked, ours, layout, theirs)
+        earlier += (f for f in theirs if f not in pairs.values())
+        for occurrence, function in pairs.items():
             if (qualified, occurrence) in wanted:
                 found[qualified, occurrence] = function
     earlier.sort(key=lambda function: function.start)
     return Located({place: found[place] for place in wanted if place in found}, tuple(earlier))
+
+
+def _pair(
+    masked: Layout, ours: list[Function], layout: Layout, theirs: list[Function]
+) -> dict[int, Function]:
+    """Which of their functions of one name is which of ours, by our occurrence."""
+    if len(ours) == len(theirs):
+        return dict(enumerate(theirs, start=1))
+    decorators = {_decorators(masked, our) for our in ours}
+    open_places, rest = dict(enumerate(ours, start=1)), list(theirs)
+    pairs: dict[int, Function] = {}
+
+    def settle(occurrences: list[int], candidates: list[Function]) -> None:
+        surplus = _surplus(layout, candidates, decorators, len(occurrences))
+        kept = [function for function in candidates if function not in surplus]
+        for occurrence, function in zip(occurrences, kept, strict=False):
+            pairs[occurrence] = function
+            del open_places[occurrence]
+            rest.remove(function)
+
+    if len(ours) > 1:
+        for occurrence, our in list(open_places.items()):
+            same = [
+                f for f in rest if not _is_masked(our) and _text(layout, f) == _text(masked, our)
+            ]
+            settle([occurrence], same[:1])
+        for header in dict.fromkeys(_header(masked, our) for our in open_places.values()):
+            alike = [k for k, our in open_places.items() if _header(masked, our) == header]
+            settle(alike, [f for f in rest if _header(layout, f) == header])
+    settle(list(open_places), list(rest))
+    return pairs
 
 
 def _surplus(
@@ -116,6 +145,15 @@ def _outside(layout: Layout, hidden: Iterable[Function]) -> Iterator[Function]:
         if function.start >= end and function.start not in ends:
             yield function
         end = max(end, ends.get(function.start, 0))
+
+
+def _header(layout: Layout, function: Function) -> str:
+    """Decorators and signature, without white space."""
+    return "".join(layout.text[function.start : function.colon].split())
+
+
+def _text(layout: Layout, function: Function) -> str:
+    return "".join(layout.text[function.start : function.end].split())
 
 
 def _decorators(layout: Layout, function: Function) -> str:

@@ -21,11 +21,13 @@ class Usage:
         used_bytes: Blocks of its files, and a little for each entry.
         entries: How many files, folders and others.
         whole: False if a part could not be looked at: too deep, or without permission.
+        too_deep: True if paths are longer than the system takes, which nobody needs.
     """
 
     used_bytes: int
     entries: int
     whole: bool
+    too_deep: bool = False
 
 
 def usage(folder: Path, enough_bytes: float = float("inf")) -> Usage:
@@ -36,7 +38,7 @@ def usage(folder: Path, enough_bytes: float = float("inf")) -> Usage:
         enough_bytes: Stop counting when more than this was found.
     """
     used_bytes = entries = 0
-    whole = True
+    whole, too_deep = True, False
     todo = [str(folder)]
     while todo and used_bytes <= enough_bytes:
         try:
@@ -49,9 +51,10 @@ def usage(folder: Path, enough_bytes: float = float("inf")) -> Usage:
                         todo.append(entry.path)
         except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
             continue
-        except OSError:
+        except OSError as error:
             whole = False
-    return Usage(used_bytes, entries, whole)
+            too_deep = too_deep or error.errno == errno.ENAMETOOLONG
+    return Usage(used_bytes, entries, whole, too_deep)
 
 
 class DiskWatch:
@@ -63,14 +66,14 @@ class DiskWatch:
         self._next_look = time.monotonic() + _LOOK_SEC
 
     def passed(self) -> bool:
-        """Look, if it is time for that: is the limit passed?"""
+        """Look, if it is time for that: is the limit passed, or are files hidden too deep?"""
         started = time.monotonic()
         if started < self._next_look:
             return False
         found = usage(self._folder, self._limit_bytes)
         ended = time.monotonic()
         self._next_look = ended + max(_LOOK_SEC, _PAUSE_FACTOR * (ended - started))
-        return found.used_bytes > self._limit_bytes
+        return found.used_bytes > self._limit_bytes or found.too_deep
 
     def wait_sec(self) -> float:
         """How long it is until the next look."""

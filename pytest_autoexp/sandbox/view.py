@@ -108,11 +108,12 @@ def _lost(path: Path, essential: set[Path], shown: set[Path]) -> Path | None:
 
 
 def _needed(tree: Path, hidden: set[Path]) -> list[Path]:
-    """The interpreter's tree; only its usual parts if a hidden path lies beside them in it."""
+    """The interpreter's tree; only its usual parts if a hidden path lies beside or around them."""
     parts = [tree / name for name in _PARTS if (tree / name).exists()]
     places = [part.resolve() for part in parts]
     inside = [path for path in hidden if path.is_relative_to(tree.resolve())]
-    if all(any(path.is_relative_to(place) for place in places) for path in inside):
+    around = any(tree.resolve().is_relative_to(path) for path in hidden)
+    if not around and all(any(path.is_relative_to(place) for place in places) for path in inside):
         return [tree]
     return parts
 

@@ -72,3 +72,50 @@ def test_functions_inside_earlier_ones_do_not_count():
 def test_a_function_that_the_masked_file_lacks():
     with pytest.raises(MaskingError, match="no function g#1 in the masked file"):
         places(Layout(TWINS), ["g"])
+
+
+REGISTERS = """\
+@show.register
+def _(x: int): return "int"
+
+@show.register
+def _(x: str): return "str"
+"""
+BRANCHES = """\
+if win32:
+    def cond(): return "win"
+else:
+    def cond(): return "unix"
+"""
+OVERLOADS = """\
+@overload
+def ov(x: int) -> int: ...
+@overload
+def ov(x: str) -> str: ...
+def ov(x): return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("gold", "name", "agent", "line"),
+    [
+        (
+            REGISTERS,
+            "_#1",
+            REGISTERS.replace('"int"', '"I"').replace(
+                "\n\n", '\n\n@show.register\ndef _(x: float): return "float"\n\n'
+            ),
+            2,
+        ),
+        (BRANCHES, "cond#1", BRANCHES.replace('"win"', '"W"') + "def cond(): return 3\n", 5),
+        (BRANCHES, "cond#2", BRANCHES.replace('"unix"', '"U"') + "def other(): return 3\n", 4),
+        (BRANCHES, "cond#2", "def cond(): return 0\n" + BRANCHES.replace('"unix"', '"U"'), 5),
+        (OVERLOADS, "ov#3", OVERLOADS.split("\n", 2)[2], 3),
+        (OVERLOADS, "ov#3", "@overload\ndef ov(x: float) -> float: ...\n" + OVERLOADS, 7),
+        (OVERLOADS, "ov#3", OVERLOADS.replace("def ov(x): ", "def ov(x):\n    "), 5),
+    ],
+)
+def test_twins_are_told_apart_when_some_come_or_go(gold, name, agent, line):
+    ours, wanted = masked(gold, name)
+    found = locate(Layout(agent), wanted, ours)
+    assert [f.line for f in found.functions.values()] == [line]

@@ -39,6 +39,7 @@ def test_folder_too_deep_to_be_looked_at_is_told(
         Path("n" * 240).mkdir()
         monkeypatch.chdir("n" * 240)
     assert not usage(tmp_path).whole
+    assert usage(tmp_path).too_deep
     assert usage(tmp_path / "missing").whole
 
 
@@ -74,3 +75,16 @@ def test_large_folder_explains_a_full_disk(
     assert share.explains(error) is explains
     (tmp_path / "file").unlink()
     assert share.explains(FULL) is explains
+
+
+def test_watch_ends_what_hides_files_too_deep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    watch = DiskWatch(tmp_path, 50_000)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(20):
+        Path("n" * 240).mkdir()
+        monkeypatch.chdir("n" * 240)
+    monkeypatch.setattr("time.monotonic", lambda: 101.0)
+    assert watch.passed()
