@@ -108,12 +108,11 @@ def _lost(path: Path, essential: set[Path], shown: set[Path]) -> Path | None:
 
 
 def _needed(tree: Path, hidden: set[Path]) -> list[Path]:
-    """The interpreter's tree; only its usual parts if a hidden path lies beside or around them."""
+    """The interpreter's tree; only its usual parts if a hidden path lies beside them in it."""
     parts = [tree / name for name in _PARTS if (tree / name).exists()]
     places = [part.resolve() for part in parts]
     inside = [path for path in hidden if path.is_relative_to(tree.resolve())]
-    around = any(tree.resolve().is_relative_to(path) for path in hidden)
-    if not around and all(any(path.is_relative_to(place) for place in places) for path in inside):
+    if all(any(path.is_relative_to(place) for place in places) for path in inside):
         return [tree]
     return parts
 

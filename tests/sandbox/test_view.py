@@ -47,7 +47,7 @@ def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonEnvironment
             [f"venv/{PACKAGES}/bench"],
         ),
         (["venv"], ["venv/bin/python", f"venv/{PACKAGES}"], ["venv", "venv/src"]),
-        (["."], ["venv/bin", f"venv/{PACKAGES}"], ["elsewhere", "venv/share", "venv/src"]),
+        (["."], ["venv/share"], ["elsewhere"]),
     ],
 )
 def test_hidden_is_not_seen_and_the_interpreter_is(
