@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ def ensure(
 @pytest.fixture
 def dockerfile(tmp_path: Path, engine: DockerClient) -> Iterator[Callable[..., Environment]]:
     """Writes a Dockerfile that nobody built before; its image is removed afterwards."""
+    from docker.errors import APIError
+
     once = uuid.uuid4().hex
 
     def write(*lines: str) -> Environment:
@@ -54,8 +57,12 @@ def dockerfile(tmp_path: Path, engine: DockerClient) -> Iterator[Callable[..., E
         return Environment(dockerfile=str(path))
 
     yield write
-    for image in engine.images.list(filters={"label": f"test={once}"}):
-        engine.images.remove(image.id, force=True)
+    mine = {"label": f"test={once}"}
+    for _ in engine.images.list(filters=mine):  # one goes only when no other is built on it
+        for image in engine.images.list(filters=mine):
+            with suppress(APIError):
+                engine.images.remove(image.id, force=True)
+    assert engine.images.list(filters=mine) == []
 
 
 def output(engine: DockerClient, image: str, command: str) -> str:
