@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pytest_autoexp.sandbox.choose import docker_problem
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
-from pytest_autoexp.sandbox.local import bubblewrap_problem
+from pytest_autoexp.sandbox.host.local import bubblewrap_problem
 
 TOY = Path(__file__).parents[1] / "tests" / "toy"
 REPEATS = 5

@@ -62,7 +62,7 @@ REQUIRED = os.environ.get("AUTOEXP_TEST_REQUIRE_DOCKER") == "1"
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
     """The Docker engine; its tests are skipped where none answers, unless one is required."""
-    from pytest_autoexp.sandbox.docker_engine import connect
+    from pytest_autoexp.sandbox.docker.engine import connect
 
     try:
         client = connect()

@@ -10,8 +10,8 @@ import pytest
 from pytest_autoexp import limits
 from pytest_autoexp.limits import LimitedSandbox, time_limit
 from pytest_autoexp.model.errors import LimitReached
-from pytest_autoexp.sandbox.none import NoneSandbox
-from pytest_autoexp.sandbox.requirements import python_for
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import python_for
 
 
 @pytest.fixture(autouse=True)

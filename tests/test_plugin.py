@@ -220,8 +220,8 @@ def test_fixtures_may_be_overridden_and_hooks_implemented(
         """
         import pytest
         from pytest_autoexp import AgentResult, Usage
-        from pytest_autoexp.sandbox.none import NoneSandbox
-        from pytest_autoexp.sandbox.requirements import python_for
+        from pytest_autoexp.sandbox.host.none import NoneSandbox
+        from pytest_autoexp.sandbox.host.requirements import python_for
 
         class Mine:
             def run(self, trial, sandbox):

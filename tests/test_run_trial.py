@@ -14,9 +14,9 @@ from pytest_autoexp.model.result import AgentResult, Artifacts, TrialResult
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.run_trial import run_trial
-from pytest_autoexp.sandbox.none import NoneSandbox
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import python_for
 from pytest_autoexp.sandbox.protocol import Sandbox
-from pytest_autoexp.sandbox.requirements import python_for
 from pytest_autoexp.workspace import build_workspace
 
 MEAN = "toystats/moments.py::mean"

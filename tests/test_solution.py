@@ -10,8 +10,8 @@ import pytest
 
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.task import Task
-from pytest_autoexp.sandbox.none import NoneSandbox
-from pytest_autoexp.sandbox.requirements import python_for
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import python_for
 from pytest_autoexp.solution import MAX_NEW_MODULES, Solution, read_solution, without_shadowing
 from pytest_autoexp.workspace import write_masked_code
 

@@ -82,7 +82,7 @@ def docker_problem() -> str | None:
 
 
 def _local_problem() -> str | None:
-    from pytest_autoexp.sandbox.local import bubblewrap_problem
+    from pytest_autoexp.sandbox.host.local import bubblewrap_problem
 
     return bubblewrap_problem()
 
@@ -90,7 +90,7 @@ def _local_problem() -> str | None:
 def _engine_problem() -> str | None:
     """Ask through Docker's own library: the host is remote."""
     from pytest_autoexp.model.errors import InfrastructureError
-    from pytest_autoexp.sandbox.docker_engine import connect
+    from pytest_autoexp.sandbox.docker.engine import connect
 
     try:
         connect()

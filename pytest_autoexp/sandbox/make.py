@@ -43,9 +43,9 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
         InfrastructureError: If it cannot be made.
     """
     if kind == "docker":
-        from pytest_autoexp.sandbox.docker import DockerSandbox
-        from pytest_autoexp.sandbox.docker_container import DockerSettings
-        from pytest_autoexp.sandbox.docker_images import ensure_image
+        from pytest_autoexp.sandbox.docker.container import DockerSettings
+        from pytest_autoexp.sandbox.docker.images import ensure_image
+        from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
         image = ensure_image(trial.environment, site.base_image, site.say)
         return DockerSandbox.start(DockerSettings(image, trial.resources, site.run_id, trial.id))
@@ -56,9 +56,9 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
             f"{trial.task_id} asks for {trial.resources.gpus} GPUs, which the {kind} sandbox does "
             "not lease; use --sandbox=docker"
         )
-    from pytest_autoexp.sandbox.local import LocalSandbox
-    from pytest_autoexp.sandbox.none import NoneSandbox
-    from pytest_autoexp.sandbox.requirements import python_for
+    from pytest_autoexp.sandbox.host.local import LocalSandbox
+    from pytest_autoexp.sandbox.host.none import NoneSandbox
+    from pytest_autoexp.sandbox.host.requirements import python_for
 
     python = python_for(trial.environment.requirements, site.say)
     if kind == "none":
@@ -75,10 +75,10 @@ def remove_leftovers(kind: str) -> None:
     Raises:
         InfrastructureError: If something cannot be removed.
     """
-    from pytest_autoexp.sandbox import none
+    from pytest_autoexp.sandbox.host import none
 
     none.remove_leftovers()
     if kind == "docker":
-        from pytest_autoexp.sandbox import docker_leftovers
+        from pytest_autoexp.sandbox.docker import leftovers
 
-        docker_leftovers.remove_leftovers()
+        leftovers.remove_leftovers()

@@ -10,8 +10,8 @@ from pytest_autoexp.agents.command import CommandAgent, load_command_agent, read
 from pytest_autoexp.model.errors import InfrastructureError, UsageError
 from pytest_autoexp.model.result import Usage
 from pytest_autoexp.model.trial import Limits, Trial
-from pytest_autoexp.sandbox.none import NoneSandbox
-from pytest_autoexp.sandbox.requirements import python_for
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import python_for
 
 
 @pytest.fixture

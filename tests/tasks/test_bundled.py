@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_autoexp.loading.loader import load_task
-from pytest_autoexp.sandbox.docker_images import ensure_image
-from pytest_autoexp.sandbox.local import bubblewrap_problem
+from pytest_autoexp.sandbox.docker.images import ensure_image
+from pytest_autoexp.sandbox.host.local import bubblewrap_problem
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted(path.name for path in (ROOT / "tasks").iterdir() if path.is_dir())

@@ -23,7 +23,7 @@ import yaml
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.task import DEFAULT_RTOL, Experiment
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
-from pytest_autoexp.sandbox.requirements import python_for
+from pytest_autoexp.sandbox.host.requirements import python_for
 from pytest_autoexp.verify import MetricsUnreadableError, check_metrics, parse_metrics
 
 TASKS = Path(__file__).parents[2] / "tasks"

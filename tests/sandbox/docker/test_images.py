@@ -33,7 +33,7 @@ def ensure(
     base_image: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Ensure:
     """Makes sure of an image, on the base image unless told otherwise."""
-    from pytest_autoexp.sandbox.docker_images import ensure_image
+    from pytest_autoexp.sandbox.docker.images import ensure_image
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
@@ -179,7 +179,7 @@ def test_base_image_that_cannot_be_pulled_tells_the_way_out(
 BUILDER = """
 import sys
 from pytest_autoexp.model.task import Environment
-from pytest_autoexp.sandbox.docker_images import ensure_image
+from pytest_autoexp.sandbox.docker.images import ensure_image
 print(ensure_image(Environment(dockerfile=sys.argv[1]), sys.argv[2], print))
 """
 

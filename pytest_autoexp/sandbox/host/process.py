@@ -19,9 +19,9 @@ from typing import IO, Literal
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox import cgroup
 from pytest_autoexp.sandbox.capture import Capture
-from pytest_autoexp.sandbox.disk import DiskWatch
+from pytest_autoexp.sandbox.host import cgroup
+from pytest_autoexp.sandbox.host.disk import DiskWatch
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
 
 KILLED = 128 + signal.SIGKILL

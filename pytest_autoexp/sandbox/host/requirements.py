@@ -24,9 +24,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox import process
 from pytest_autoexp.sandbox.cache import cache_dir, lock
 from pytest_autoexp.sandbox.folder import remove_tree
+from pytest_autoexp.sandbox.host import process
 
 _BUILD_LIMIT_SEC = 3600.0
 _COMPLETE = "complete"

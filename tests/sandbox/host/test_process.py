@@ -18,7 +18,7 @@ import pytest
 from pytest_autoexp.model.errors import InfrastructureError, LimitReached
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox import cgroup, process
+from pytest_autoexp.sandbox.host import cgroup, process
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="detached processes are found on Linux")
 
@@ -201,7 +201,7 @@ def test_exception_in_the_waiting_code_kills_the_tree_first(
 OWNER = """
 import sys
 from pathlib import Path
-from pytest_autoexp.sandbox import process
+from pytest_autoexp.sandbox.host import process
 command = process.Command(("/bin/sh", "-c", sys.argv[1]), Path("/tmp"), {"PATH": "/usr/bin:/bin"})
 process.run(command, 600)
 """
@@ -291,7 +291,7 @@ LOGIN = (
     + """
 import sys
 from pathlib import Path
-from pytest_autoexp.sandbox import process
+from pytest_autoexp.sandbox.host import process
 libc.syscall(keyctl, 1, None)  # as at a login
 for _ in range(2):
     command = process.Command((sys.executable, sys.argv[1]), Path("/tmp"))

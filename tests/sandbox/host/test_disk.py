@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoexp.sandbox.disk import DiskWatch, Share, usage
+from pytest_autoexp.sandbox.host.disk import DiskWatch, Share, usage
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 

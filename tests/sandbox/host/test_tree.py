@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox import host_tree
 from pytest_autoexp.sandbox.folder import remove_tree
-from pytest_autoexp.sandbox.host_tree import get_tree, parts_of, put_tree, read_file
+from pytest_autoexp.sandbox.host import tree as host_tree
+from pytest_autoexp.sandbox.host.tree import get_tree, parts_of, put_tree, read_file
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.requirements import PythonEnvironment
+from pytest_autoexp.sandbox.host.requirements import PythonEnvironment
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """Folders of the system, or links between them."""

@@ -19,7 +19,7 @@ from docker.utils import parse_repository_tag
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Environment
 from pytest_autoexp.sandbox.cache import lock
-from pytest_autoexp.sandbox.docker_engine import connect, engine_errors
+from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 from pytest_autoexp.text import printable
 
 IMAGE_LABEL = "pytest-autoexp.image"

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.local import LocalSandbox, bubblewrap_problem
-from pytest_autoexp.sandbox.requirements import PythonEnvironment, running_python
-from pytest_autoexp.sandbox.seccomp import key_filter
+from pytest_autoexp.sandbox.host.local import LocalSandbox, bubblewrap_problem
+from pytest_autoexp.sandbox.host.requirements import PythonEnvironment, running_python
+from pytest_autoexp.sandbox.host.seccomp import key_filter
 
 bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason="no bubblewrap")
 
@@ -69,7 +69,7 @@ def test_files_of_the_caller_are_not_there(
 ) -> None:
     folder = {
         "home": Path.home(),
-        "repository": Path(__file__).parents[2] / "pytest_autoexp",
+        "repository": Path(__file__).parents[3] / "pytest_autoexp",
         "temporary": tmp_path,
     }[where]
     (tmp_path / "file").touch()

@@ -13,10 +13,10 @@ import pytest
 from packaging.version import Version
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox import requirements as requirements_module
-from pytest_autoexp.sandbox.local import LocalSandbox, bubblewrap_problem
-from pytest_autoexp.sandbox.none import NoneSandbox
-from pytest_autoexp.sandbox.requirements import python_for, running_python
+from pytest_autoexp.sandbox.host import requirements as requirements_module
+from pytest_autoexp.sandbox.host.local import LocalSandbox, bubblewrap_problem
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import python_for, running_python
 
 PYTEST = Version(pytest.__version__)
 
@@ -130,11 +130,11 @@ def test_what_an_interpreter_has(requirements: list[str], satisfied: bool, tmp_p
 
     script = textwrap.dedent(f"""
         import sys
-        from pytest_autoexp.sandbox.requirements import _running_satisfies
+        from pytest_autoexp.sandbox.host.requirements import _running_satisfies
         assert sys.prefix != sys.base_prefix
         print(_running_satisfies({tuple(requirements)!r}))
     """)
-    roots = [str(Path(__file__).parents[2]), str(Path(packaging.__file__).parents[1])]
+    roots = [str(Path(__file__).parents[3]), str(Path(packaging.__file__).parents[1])]
     path = os.pathsep.join([str(tmp_path / "path"), *roots])
     done = subprocess.run(
         [str(venv / "bin" / "python"), "-c", script],
@@ -179,7 +179,7 @@ def test_environment_is_built_once_and_used(wheels: Path, tmp_path: Path) -> Non
 
 def test_processes_build_it_once(tmp_path: Path) -> None:
     script = (
-        "from pytest_autoexp.sandbox.requirements import python_for;"
+        "from pytest_autoexp.sandbox.host.requirements import python_for;"
         "print(python_for(['autoexptiny==2.0rc1'], lambda line: print('said', line)).executable)"
     )
     processes = [

@@ -10,13 +10,13 @@ from typing import Literal, Self
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.sandbox.capture import Capture
-from pytest_autoexp.sandbox.docker_container import (
+from pytest_autoexp.sandbox.docker.container import (
     KILLED,
     WORKSPACE,
     Container,
     DockerSettings,
 )
-from pytest_autoexp.sandbox.docker_exec import STDOUT, Input, Output
+from pytest_autoexp.sandbox.docker.exec import STDOUT, Input, Output
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
 from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
@@ -54,7 +54,7 @@ class DockerSandbox(Sandbox):
     """A sandbox that is a container; use :meth:`start`, and close it.
 
     See :class:`~pytest_autoexp.sandbox.protocol.Sandbox` for what its methods do, and
-    :class:`~pytest_autoexp.sandbox.docker_container.Container` for what isolates it.
+    :class:`~pytest_autoexp.sandbox.docker.container.Container` for what isolates it.
     """
 
     kind = "docker"

@@ -1,7 +1,7 @@
 """Run one command and leave no process of it behind.
 
 A program of its own, not a module of the package: it is started as ``python -I -S
-supervise.py name=value ... -- argv ...`` (by :mod:`pytest_autoexp.sandbox.process`), and
+supervise.py name=value ... -- argv ...`` (by :mod:`pytest_autoexp.sandbox.host.process`), and
 imports little because its start is part of the time of every command.
 
 It makes itself *child subreaper*: whatever detaches itself (``setsid``, double fork) becomes

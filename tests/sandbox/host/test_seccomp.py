@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pytest_autoexp.sandbox.seccomp import key_filter
+from pytest_autoexp.sandbox.host.seccomp import key_filter
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64"])

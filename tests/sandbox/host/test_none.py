@@ -18,10 +18,10 @@ import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox.local import LocalSandbox, bubblewrap_problem
-from pytest_autoexp.sandbox.none import NoneSandbox, remove_leftovers
+from pytest_autoexp.sandbox.host.local import LocalSandbox, bubblewrap_problem
+from pytest_autoexp.sandbox.host.none import NoneSandbox, remove_leftovers
+from pytest_autoexp.sandbox.host.requirements import PythonEnvironment, running_python
 from pytest_autoexp.sandbox.protocol import Sandbox
-from pytest_autoexp.sandbox.requirements import PythonEnvironment, running_python
 
 KINDS = [
     NoneSandbox,
@@ -181,8 +181,8 @@ def host_processes() -> str:
 
 OWNER = """
 import sys
-from pytest_autoexp.sandbox import local, none
-from pytest_autoexp.sandbox.requirements import running_python
+from pytest_autoexp.sandbox.host import local, none
+from pytest_autoexp.sandbox.host.requirements import running_python
 kind = {"none": none.NoneSandbox, "local": local.LocalSandbox}[sys.argv[1]]
 kind(running_python()).run(sys.argv[2], time_limit_sec=60)
 """

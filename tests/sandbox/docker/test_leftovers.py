@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoexp.sandbox.docker_leftovers import Owner
+from pytest_autoexp.sandbox.docker.leftovers import Owner
 
 ME = Owner.this_process()
 

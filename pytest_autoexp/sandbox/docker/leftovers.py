@@ -12,7 +12,7 @@ from pathlib import Path
 from docker import DockerClient
 from docker.errors import APIError
 
-from pytest_autoexp.sandbox.docker_engine import connect, engine_errors
+from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 
 RUN_LABEL = "pytest-autoexp.run"
 """Label that holds the id of the run."""

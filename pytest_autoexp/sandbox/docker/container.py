@@ -15,9 +15,9 @@ from docker.types import DeviceRequest, Ulimit
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox.docker_engine import connect, engine_errors
-from pytest_autoexp.sandbox.docker_exec import USER, Exec
-from pytest_autoexp.sandbox.docker_leftovers import OWNER_LABEL, RUN_LABEL, TRIAL_LABEL, Owner
+from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
+from pytest_autoexp.sandbox.docker.exec import USER, Exec
+from pytest_autoexp.sandbox.docker.leftovers import OWNER_LABEL, RUN_LABEL, TRIAL_LABEL, Owner
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
 from pytest_autoexp.sandbox.protocol import MAX_TREE_FILES
 from pytest_autoexp.sandbox.tree import SANDBOX_UID

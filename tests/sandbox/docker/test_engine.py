@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.docker_engine import connect, engine_errors
+from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 
 
 @pytest.mark.parametrize("host", ["unix://{}/none.sock", "tcp://127.0.0.1:1", "nonsense"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox import cgroup
+from pytest_autoexp.sandbox.host import cgroup
 
 with cgroup.command_group(Resources()) as _group:
     possible = bool(_group.folders)
@@ -58,7 +58,7 @@ def test_out_of_memory_is_told() -> None:
 @groups
 def test_leftovers_of_the_dead_are_removed_and_no_others() -> None:
     script = (
-        "import os; from pytest_autoexp.sandbox import cgroup; from pytest_autoexp.model.task"
+        "import os; from pytest_autoexp.sandbox.host import cgroup; from pytest_autoexp.model.task"
         " import Resources; g = cgroup.command_group(Resources()); f = g.__enter__().folders;"
         " print(*f, flush=True); os._exit(9)"
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox import process
-from pytest_autoexp.sandbox.none import NoneSandbox
-from pytest_autoexp.sandbox.seccomp import key_filter
-from pytest_autoexp.sandbox.view import SYSTEM, view
+from pytest_autoexp.sandbox.host import process
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.seccomp import key_filter
+from pytest_autoexp.sandbox.host.view import SYSTEM, view
 
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types")
 _OWN_ETC = {

@@ -25,7 +25,7 @@ from pytest_autoexp.model.task import Resources
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from pytest_autoexp.sandbox.docker import DockerSandbox
+    from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
 pytestmark = pytest.mark.docker
 
@@ -43,8 +43,8 @@ def run_id() -> str:
 @pytest.fixture(scope="module")
 def start(base_image: str, run_id: str) -> Start:
     """Starts a container of this module's run."""
-    from pytest_autoexp.sandbox.docker import DockerSandbox
-    from pytest_autoexp.sandbox.docker_container import DockerSettings
+    from pytest_autoexp.sandbox.docker.container import DockerSettings
+    from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
     def start(resources: Resources = SMALL, image: str = base_image) -> DockerSandbox:
         return DockerSandbox.start(DockerSettings(image, resources, run_id, "trial-1"))
@@ -434,7 +434,8 @@ def test_folder_that_is_none_comes_out_empty(
 def test_tree_over_the_limit_leaves_the_container_usable(
     box: DockerSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_autoexp.sandbox import docker, tree
+    from pytest_autoexp.sandbox import tree
+    from pytest_autoexp.sandbox.docker import sandbox as docker
 
     def limited(stream: tree.Readable, dest: Path) -> tuple[str, ...]:
         return tree.unpack_checked(stream, dest, max_bytes=MIB)
@@ -564,8 +565,8 @@ def test_container_that_vanishes_is_our_error(
 OWNER = """
 import sys, time
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox.docker import DockerSandbox
-from pytest_autoexp.sandbox.docker_container import DockerSettings
+from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
+from pytest_autoexp.sandbox.docker.container import DockerSettings
 sandbox = DockerSandbox.start(DockerSettings(sys.argv[1], Resources(), sys.argv[2], "t"))
 print("started", flush=True)
 time.sleep(1000)
@@ -575,7 +576,7 @@ time.sleep(1000)
 def test_what_a_killed_process_left_is_removed_and_nothing_else(
     base_image: str, run_id: str, box: DockerSandbox, containers: Callable[[], int]
 ) -> None:
-    from pytest_autoexp.sandbox.docker_leftovers import remove_leftovers
+    from pytest_autoexp.sandbox.docker.leftovers import remove_leftovers
 
     before = containers()
     said: list[str] = []

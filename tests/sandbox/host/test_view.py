@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.requirements import PythonEnvironment
-from pytest_autoexp.sandbox.view import view
+from pytest_autoexp.sandbox.host.requirements import PythonEnvironment
+from pytest_autoexp.sandbox.host.view import view
 
 PACKAGES = "lib/python3.11/site-packages"
 
@@ -98,7 +98,7 @@ def test_folders_for_sources_are_hidden(path: str, python: PythonEnvironment) ->
 def test_environment_in_a_hidden_folder_of_the_system_is_mounted_on_top(
     python: PythonEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_autoexp.sandbox.view.SYSTEM", (str(tmp_path),))
+    monkeypatch.setattr("pytest_autoexp.sandbox.host.view.SYSTEM", (str(tmp_path),))
     gold = tmp_path / "venv" / PACKAGES / "gold.py"
     gold.touch()
     (tmp_path / "venv" / ".git").mkdir()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, ClassVar
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox import cgroup, folder, process
-from pytest_autoexp.sandbox.disk import Share
+from pytest_autoexp.sandbox import folder
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
 from pytest_autoexp.sandbox.folder import PrivateFolder, make_real_folder, remove_tree
-from pytest_autoexp.sandbox.host_tree import get_tree, parts_of, put_tree, read_file
+from pytest_autoexp.sandbox.host import cgroup, process
+from pytest_autoexp.sandbox.host.disk import Share
+from pytest_autoexp.sandbox.host.requirements import PythonEnvironment
+from pytest_autoexp.sandbox.host.tree import get_tree, parts_of, put_tree, read_file
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, MAX_TREE_BYTES, Sandbox
-from pytest_autoexp.sandbox.requirements import PythonEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class NoneSandbox(Sandbox):
     """Commands run as the caller, in a temporary folder with a workspace, HOME and TMPDIR.
 
     They see nothing of the caller's environment variables, are held to the limits that
-    :func:`pytest_autoexp.sandbox.process.run` documents, and are killed to the last
+    :func:`pytest_autoexp.sandbox.host.process.run` documents, and are killed to the last
     process.  They can read and write what the caller can: trust what you run in it.
     ``disk_bytes`` limits each single file at once, and their sum in the private folder within
     seconds: a command that passes it is ended.

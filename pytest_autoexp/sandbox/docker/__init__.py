@@ -1,0 +1,1 @@
+"""The Docker sandbox: engine, images, containers, and the commands in them."""

@@ -1,0 +1,1 @@
+"""The sandboxes of this machine: plain processes, and the same isolated by bubblewrap."""
