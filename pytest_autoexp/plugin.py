@@ -62,7 +62,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("autoexp_tolerance", "relative tolerance of metrics", default="0.05")
     parser.addini("autoexp_context", "full: the agent gets the paper; none", default="full")
     parser.addini(
-        "autoexp_base_image", "image on which the tasks' are built", default="python:3.12-slim"
+        "autoexp_base_image",
+        "image on which the tasks' are built (default: a Python one; with CUDA for GPU tasks)",
+        default="",
     )
 
 

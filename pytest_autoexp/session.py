@@ -161,11 +161,12 @@ class TrialDefaults:
     @pytest.hookimpl(trylast=True)
     def pytest_autoexp_make_sandbox(self, kind: str, trial: Trial) -> Sandbox | None:
         """Make one of the sandboxes that come with the plugin."""
+        from pytest_autoexp.sandbox.cache import Builds
         from pytest_autoexp.sandbox.make import Site, make_sandbox
 
         settings = self._run.settings
         private = (*self._folders, settings.results)
-        site = Site(settings.run_id, settings.base_image, private, self._run.say)
+        site = Site(Builds(settings.run_id, self._run.say), settings.base_image, private)
         return make_sandbox(kind, trial, site)
 
 

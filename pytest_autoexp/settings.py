@@ -38,7 +38,7 @@ class Settings:
         limits: Where agents are stopped.
         tolerance: Relative tolerance where a task sets none.
         context: ``"full"`` or ``"none"``.
-        base_image: Image on which those of the tasks are built.
+        base_image: Image on which those of the tasks are built; None for one that suits.
         run_id: Unique name of this run, the same in all xdist workers.
     """
 
@@ -55,7 +55,7 @@ class Settings:
     limits: Limits
     tolerance: float
     context: str
-    base_image: str
+    base_image: str | None
 
 
 def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> Settings:
@@ -86,7 +86,7 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
         ),
         tolerance=_number(config, "autoexp_tolerance"),
         context=_context(config.getini("autoexp_context")),
-        base_image=config.getini("autoexp_base_image"),
+        base_image=config.getini("autoexp_base_image") or None,
         run_id=from_controller.get("run_id") or _new_run_id(),
     )
 

@@ -11,7 +11,7 @@ from pytest_autoexp import limits
 from pytest_autoexp.limits import LimitedSandbox, time_limit
 from pytest_autoexp.model.errors import LimitReached
 from pytest_autoexp.sandbox.host.none import NoneSandbox
-from pytest_autoexp.sandbox.host.requirements import python_for
+from pytest_autoexp.sandbox.host.requirements import running_python
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sandbox() -> Iterator[NoneSandbox]:
-    with NoneSandbox(python_for((), print)) as made:
+    with NoneSandbox(running_python()) as made:
         yield made
 
 

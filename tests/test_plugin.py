@@ -221,7 +221,7 @@ def test_fixtures_may_be_overridden_and_hooks_implemented(
         import pytest
         from pytest_autoexp import AgentResult, Usage
         from pytest_autoexp.sandbox.host.none import NoneSandbox
-        from pytest_autoexp.sandbox.host.requirements import python_for
+        from pytest_autoexp.sandbox.host.requirements import running_python
 
         class Mine:
             def run(self, trial, sandbox):
@@ -234,7 +234,7 @@ def test_fixtures_may_be_overridden_and_hooks_implemented(
 
         def pytest_autoexp_make_sandbox(kind, trial):
             if kind == "cluster":
-                return NoneSandbox(python_for((), print))
+                return NoneSandbox(running_python())
 
         def pytest_autoexp_trial_finished(trial, result):
             with open("finished", "a") as file:

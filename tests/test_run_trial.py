@@ -15,7 +15,7 @@ from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.run_trial import run_trial
 from pytest_autoexp.sandbox.host.none import NoneSandbox
-from pytest_autoexp.sandbox.host.requirements import python_for
+from pytest_autoexp.sandbox.host.requirements import running_python
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.workspace import build_workspace
 
@@ -31,7 +31,7 @@ def task(toy: Path) -> Task:
 
 
 def make_sandbox() -> NoneSandbox:
-    return NoneSandbox(python_for((), print))
+    return NoneSandbox(running_python())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.sandbox.host.none import NoneSandbox
-from pytest_autoexp.sandbox.host.requirements import python_for
+from pytest_autoexp.sandbox.host.requirements import running_python
 from pytest_autoexp.solution import MAX_NEW_MODULES, Solution, read_solution, without_shadowing
 from pytest_autoexp.workspace import write_masked_code
 
@@ -50,7 +50,7 @@ def bench(toy: Path, tmp_path: Path) -> Bench:
 
 @pytest.fixture
 def sandbox() -> Iterator[NoneSandbox]:
-    with NoneSandbox(python_for((), print)) as made:
+    with NoneSandbox(running_python()) as made:
         yield made
 
 

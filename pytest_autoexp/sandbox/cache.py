@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_autoexp.model.errors import InfrastructureError
+
+_SILENT_WAIT_SEC = 5.0
 
 
 def cache_dir() -> Path:
@@ -35,15 +40,69 @@ def cache_dir() -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Builds:
+    """What a run builds that all its processes, and later runs, use again.
+
+    Attributes:
+        run_id: The run.
+        say: Shows a line to the user: building takes minutes.
+    """
+
+    run_id: str
+    say: Callable[[str], None]
+
+    def once(
+        self, name: str, what: str, there: Callable[[], bool], build: Callable[[], None]
+    ) -> None:
+        """Build something that is not there yet: one process at a time, and once if it fails.
+
+        Args:
+            name: Name of its lock.
+            what: The thing, in words, for the user.
+            there: Whether it is there.
+            build: Builds it.
+
+        Raises:
+            InfrastructureError: If ``build`` raises it, or did so before in any process of
+                this run.
+        """
+        if there():
+            return
+        with lock(name, lambda: self.say(f"waiting for another process to build {what}")) as file:
+            if there():  # somebody built it while we waited
+                return
+            if (failed := _failed(file)) and failed[0] == self.run_id:
+                raise InfrastructureError(f"{failed[1]}\n(not tried again in this run)")
+            try:
+                build()
+            except InfrastructureError as error:
+                file.write_text(json.dumps([self.run_id, str(error)]))
+                raise
+            file.write_text("")
+
+
+def _failed(file: Path) -> tuple[str, str] | None:
+    """The run in which a build failed last, and why; None if it did not."""
+    with suppress(ValueError):  # empty, or its writer was killed
+        run_id, problem = json.loads(file.read_text())
+        return str(run_id), str(problem)
+    return None
+
+
 @contextmanager
-def lock(name: str) -> Iterator[None]:
+def lock(name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """Hold an exclusive lock on ``name`` among all processes and threads that use this cache.
 
     Waits until it is free.  The system releases it when its holder dies, however it dies;
-    the lock's empty file stays.
+    the lock's file stays.
 
     Args:
         name: Letters, digits, ``.``, ``_`` and ``-``.
+        waiting: Called once if it is not free for some seconds.
+
+    Yields:
+        The lock's file, in which its holder may leave a note for the next one.
 
     Raises:
         ValueError: If the name has other characters.
@@ -57,7 +116,22 @@ def lock(name: str) -> Iterator[None]:
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be opened: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        if not _locked_within(descriptor, _SILENT_WAIT_SEC):
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield path
     finally:
         os.close(descriptor)
+
+
+def _locked_within(descriptor: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True

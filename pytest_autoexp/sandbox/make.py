@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.trial import Trial
+from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.protocol import Sandbox
+
+BASE_IMAGE = "python:3.12-slim"
+"""Image on which the images of tasks are built, unless ini ``autoexp_base_image`` names one."""
+
+CUDA_BASE_IMAGE = "pytorch/pytorch:2.7.0-cuda12.6-cudnn9-runtime"
+"""The same for tasks that ask for GPUs."""
 
 
 @dataclass(frozen=True)
@@ -16,16 +22,14 @@ class Site:
     """What a run's sandboxes have in common.
 
     Attributes:
-        run_id: The run that they belong to.
-        base_image: Image on which those of the tasks are built.
+        builds: What the run builds: images and environments.
+        base_image: Image on which those of the tasks are built; None for one that suits.
         private: Folders of the host that no command may see: tasks, results, the project.
-        say: Shows a line to the user: building an environment or an image takes a while.
     """
 
-    run_id: str
-    base_image: str
+    builds: Builds
+    base_image: str | None
     private: tuple[Path, ...]
-    say: Callable[[str], None]
 
 
 def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
@@ -47,8 +51,11 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
         from pytest_autoexp.sandbox.docker.images import ensure_image
         from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
-        image = ensure_image(trial.environment, site.base_image, site.say)
-        return DockerSandbox.start(DockerSettings(image, trial.resources, site.run_id, trial.id))
+        suits = CUDA_BASE_IMAGE if trial.resources.gpus else BASE_IMAGE
+        image = ensure_image(trial.environment, site.base_image or suits, site.builds)
+        return DockerSandbox.start(
+            DockerSettings(image, trial.resources, site.builds.run_id, trial.id)
+        )
     if kind not in ("local", "none"):
         return None
     if trial.resources.gpus:
@@ -60,7 +67,7 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
     from pytest_autoexp.sandbox.host.none import NoneSandbox
     from pytest_autoexp.sandbox.host.requirements import python_for
 
-    python = python_for(trial.environment.requirements, site.say)
+    python = python_for(trial.environment.requirements, site.builds)
     if kind == "none":
         return NoneSandbox(python, trial.resources)
     return LocalSandbox(python, trial.resources, hidden=site.private)

@@ -11,12 +11,12 @@ from pytest_autoexp.model.errors import InfrastructureError, UsageError
 from pytest_autoexp.model.result import Usage
 from pytest_autoexp.model.trial import Limits, Trial
 from pytest_autoexp.sandbox.host.none import NoneSandbox
-from pytest_autoexp.sandbox.host.requirements import python_for
+from pytest_autoexp.sandbox.host.requirements import running_python
 
 
 @pytest.fixture
 def sandbox() -> Iterator[NoneSandbox]:
-    with NoneSandbox(python_for((), print)) as made:
+    with NoneSandbox(running_python()) as made:
         yield made
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.docker.images import ensure_image
 from pytest_autoexp.sandbox.host.local import bubblewrap_problem
 
@@ -52,7 +53,7 @@ def test_the_oracle_passes_and_noop_fails_in_containers(
     task: str, tmp_path: Path, base_image: str
 ) -> None:
     environment = load_task(ROOT / "tasks" / task / "task.yaml").environment
-    ensure_image(environment, base_image, print)
+    ensure_image(environment, base_image, Builds("run", print))
     args = ["--masks=all", "--sandbox=docker", f"-oautoexp_base_image={base_image}"]
     [passed] = run(task, tmp_path / "oracle", "--agent=oracle", *args)
     [failed] = run(task, tmp_path / "noop", "--agent=noop", *args)

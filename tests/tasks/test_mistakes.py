@@ -22,6 +22,7 @@ import yaml
 
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.task import DEFAULT_RTOL, Experiment
+from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
 from pytest_autoexp.sandbox.host.requirements import python_for
 from pytest_autoexp.verify import MetricsUnreadableError, check_metrics, parse_metrics
@@ -111,7 +112,7 @@ def test_every_mistake_fits_the_code(file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_most_mistakes_are_caught(file: Path, tmp_path: Path) -> None:
     task = load_task(file.with_name("task.yaml"))
-    bin_dir = python_for(task.environment.requirements, print).bin_dir
+    bin_dir = python_for(task.environment.requirements, Builds("run", print)).bin_dir
     pristine = shutil.copytree(Path(str(task.code)), tmp_path / "code")
     duration_sec = {}
     for experiment in task.experiments:

@@ -18,7 +18,7 @@ from docker.utils import parse_repository_tag
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Environment
-from pytest_autoexp.sandbox.cache import lock
+from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 from pytest_autoexp.text import printable
 
@@ -32,21 +32,20 @@ _LOG_LINES = 20
 _SAY_EVERY_SEC = 5.0
 _NOISE = ("Removing intermediate container ", " ---> ")
 
-_failures: dict[str, str] = {}
-"""Builds and pulls that failed in this process, so that not every test tries them again."""
 
-
-def ensure_image(environment: Environment, base_image: str, say: Callable[[str], None]) -> str:
+def ensure_image(environment: Environment, base_image: str, builds: Builds) -> str:
     """The image in which a task's commands run; built if the engine does not have it yet.
 
     With a Dockerfile of its own the task's image is what that builds, with nothing but
     the Dockerfile in the build's context; otherwise it is the base image with the task's
-    requirements installed by pip.  Processes that need the same image build it once.
+    requirements installed by pip.  Processes that need the same image build it once, and
+    do not try again in the same run if that failed.
 
     Args:
         environment: What the task's commands need.
         base_image: The image to start from.
-        say: Takes a line when a build or a pull starts and ends, and now and then between.
+        builds: What this run builds; is told when a build or a pull starts and ends, and
+            now and then between.
 
     Returns:
         A name or id of an image that the engine has.
@@ -57,28 +56,28 @@ def ensure_image(environment: Environment, base_image: str, say: Callable[[str],
     """
     client = connect()
     try:
-        return _ensure(client, environment, base_image, say)
+        return _ensure(client, environment, base_image, builds)
     finally:
         client.close()
 
 
-def _ensure(
-    client: DockerClient, environment: Environment, base_image: str, say: Callable[[str], None]
-) -> str:
+def _ensure(client: DockerClient, environment: Environment, base_image: str, builds: Builds) -> str:
     if environment.dockerfile is None and not environment.requirements:
-        _base_id(client, base_image, say)
+        _base_id(client, base_image, builds)
         return base_image
     dockerfile = _dockerfile(environment, base_image)
     takes_base = environment.dockerfile is None or BASE_ARGUMENT in dockerfile
-    base_id = _base_id(client, base_image, say) if takes_base else ""
+    base_id = _base_id(client, base_image, builds) if takes_base else ""
     content = json.dumps([base_id, dockerfile, sorted(environment.requirements)])
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     tag = f"autoexp:{digest}"
-    if _find(client, tag) is None:
-        with lock(f"docker-image-{digest}"):
-            if _find(client, tag) is None:  # nobody built it while we waited
-                arguments = {BASE_ARGUMENT: base_image} if takes_base else {}
-                _once(f"image {tag}", lambda: _build(client, tag, dockerfile, arguments, say))
+    arguments = {BASE_ARGUMENT: base_image} if takes_base else {}
+    builds.once(
+        f"docker-image-{digest}",
+        f"image {tag}",
+        lambda: _find(client, tag) is not None,
+        lambda: _build(client, tag, dockerfile, arguments, builds.say),
+    )
     return tag
 
 
@@ -95,15 +94,15 @@ def _dockerfile(environment: Environment, base_image: str) -> str:
     return f"FROM {base_image}\nUSER 0\nRUN {command}\n"
 
 
-def _base_id(client: DockerClient, base_image: str, say: Callable[[str], None]) -> str:
+def _base_id(client: DockerClient, base_image: str, builds: Builds) -> str:
     """Id of the base image, which the engine pulls if it does not have it."""
+    builds.once(
+        f"docker-pull-{hashlib.sha256(base_image.encode()).hexdigest()[:16]}",
+        f"base image {base_image}",
+        lambda: _find(client, base_image) is not None,
+        lambda: _pull(client, base_image, builds.say),
+    )
     found = _find(client, base_image)
-    if found is None:
-        with lock(f"docker-pull-{hashlib.sha256(base_image.encode()).hexdigest()[:16]}"):
-            found = _find(client, base_image)
-            if found is None:
-                _once(f"base image {base_image}", lambda: _pull(client, base_image, say))
-                found = _find(client, base_image)
     if found is None:
         raise InfrastructureError(f"image {base_image} was pulled, but the engine has it not")
     return found
@@ -116,17 +115,6 @@ def _find(client: DockerClient, name: str) -> str | None:
             return str(client.images.get(name).id)
         except ImageNotFound:
             return None
-
-
-def _once(what: str, make: Callable[[], None]) -> None:
-    """Make something, unless that failed before in this process."""
-    if what in _failures:
-        raise InfrastructureError(_failures[what])
-    try:
-        make()
-    except InfrastructureError as error:
-        _failures[what] = f"{error}\n(not tried again in this process)"
-        raise
 
 
 def _pull(client: DockerClient, base_image: str, say: Callable[[str], None]) -> None:

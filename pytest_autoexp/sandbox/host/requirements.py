@@ -24,15 +24,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.cache import cache_dir, lock
+from pytest_autoexp.sandbox.cache import Builds, cache_dir
 from pytest_autoexp.sandbox.folder import remove_tree
 from pytest_autoexp.sandbox.host import process
 
 _BUILD_LIMIT_SEC = 3600.0
 _COMPLETE = "complete"
 _LAST_LINES = 15
-_failures: dict[str, str] = {}
-"""Why environments could not be built, by digest, so that this process tries each once."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,13 @@ class PythonEnvironment:
     trees: tuple[Path, ...]
 
 
-def python_for(requirements: Sequence[str], say: Callable[[str], None]) -> PythonEnvironment:
+def python_for(requirements: Sequence[str], builds: Builds) -> PythonEnvironment:
     """The running interpreter if it satisfies all requirements, else a cached environment.
 
     Args:
         requirements: Requirement specifiers, as pip takes them.
-        say: Gets a line for the user when an environment is built, and when it is done.
+        builds: What this run builds; is told when an environment is built, and when it is
+            done.
 
     Raises:
         InfrastructureError: If a requirement cannot be read or the environment cannot be
@@ -66,22 +65,19 @@ def python_for(requirements: Sequence[str], say: Callable[[str], None]) -> Pytho
         return running_python()
     texts = sorted({str(requirement) for requirement in parsed})
     digest = _digest(texts)
-    if digest in _failures:
-        raise InfrastructureError(_failures[digest])
     folder = cache_dir() / "environments" / digest
     environment = PythonEnvironment(
         executable=folder / "bin" / "python",
         bin_dir=folder / "bin",
         trees=(folder, *_trees(sys.base_prefix, sys.base_exec_prefix)),
     )
-    if not _usable(environment):
-        with lock(f"environment-{digest}"):
-            if not _usable(environment):  # another process may have built it meanwhile
-                try:
-                    _build(folder, texts, say)
-                except InfrastructureError as error:
-                    _failures[digest] = str(error)
-                    raise
+    names = ", ".join(dict.fromkeys(canonicalize_name(requirement.name) for requirement in parsed))
+    builds.once(
+        f"environment-{digest}",
+        f"the environment for {names}",
+        lambda: _usable(environment),
+        lambda: _build(folder, texts, names, builds.say),
+    )
     return environment
 
 
@@ -158,9 +154,8 @@ def _usable(environment: PythonEnvironment) -> bool:
     return (environment.trees[0] / _COMPLETE).exists() and environment.executable.exists()
 
 
-def _build(folder: Path, texts: list[str], say: Callable[[str], None]) -> None:
+def _build(folder: Path, texts: list[str], names: str, say: Callable[[str], None]) -> None:
     """Build an environment in place (its programs hold its path); mark it when complete."""
-    names = ", ".join(dict.fromkeys(canonicalize_name(Requirement(text).name) for text in texts))
     say(f"building the environment for {names} (once; about 1 min)")
     started = time.monotonic()
     try:

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Environment
+from pytest_autoexp.sandbox.cache import Builds
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -37,8 +38,8 @@ def ensure(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    def ensure(environment: Environment, base: str = base_image) -> str:
-        return ensure_image(environment, base, said.append)
+    def ensure(environment: Environment, base: str = base_image, run: str = "run") -> str:
+        return ensure_image(environment, base, Builds(run, said.append))
 
     return ensure
 
@@ -178,16 +179,20 @@ def test_base_image_that_cannot_be_pulled_tells_the_way_out(
 
 BUILDER = """
 import sys
+from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Environment
+from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.docker.images import ensure_image
-print(ensure_image(Environment(dockerfile=sys.argv[1]), sys.argv[2], print))
+try:
+    builds = Builds("run", lambda text: print("said", text))
+    print(ensure_image(Environment(dockerfile=sys.argv[1]), sys.argv[2], builds))
+except InfrastructureError as error:
+    print(str(error).splitlines()[-1])
 """
 
 
-def test_two_processes_build_an_image_once(
-    ensure: Ensure, dockerfile: Callable[..., Environment], base_image: str
-) -> None:
-    environment = dockerfile("RUN sleep 2")
+def build_in_two_processes(environment: Environment, base_image: str) -> list[list[str]]:
+    """The lines that each of them printed, the shorter first."""
     command = [sys.executable, "-c", BUILDER, str(environment.dockerfile), base_image]
     builders = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -195,6 +200,36 @@ def test_two_processes_build_an_image_once(
     ]
     spoken = [builder.communicate() for builder in builders]
     assert [builder.returncode for builder in builders] == [0, 0], spoken
-    tags = {out.splitlines()[-1] for out, _ in spoken}
-    assert len(tags) == 1
-    assert sorted(len(out.splitlines()) for out, _ in spoken) == [1, 3], spoken
+    return sorted((out.splitlines() for out, _ in spoken), key=len)
+
+
+def test_two_processes_build_an_image_once(
+    ensure: Ensure, dockerfile: Callable[..., Environment], base_image: str
+) -> None:
+    first, second = build_in_two_processes(dockerfile("RUN sleep 2"), base_image)
+    assert first[-1] == second[-1]
+    assert (len(first), len(second)) == (1, 3)
+
+
+def test_two_processes_of_a_run_try_a_build_that_fails_once(
+    ensure: Ensure, dockerfile: Callable[..., Environment], base_image: str
+) -> None:
+    environment = dockerfile("RUN sleep 2 && false")
+    first, second = build_in_two_processes(environment, base_image)
+    assert first == ["(not tried again in this run)"]
+    assert second[0].startswith("said building image")
+    with pytest.raises(InfrastructureError) as caught:  # another run tries again
+        ensure(environment, run="later")
+    assert "not tried again" not in str(caught.value)
+
+
+def test_waiting_for_another_process_is_said(
+    ensure: Ensure, dockerfile: Callable[..., Environment], base_image: str, said: list[str]
+) -> None:
+    environment = dockerfile("RUN sleep 8")
+    command = [sys.executable, "-c", BUILDER, str(environment.dockerfile), base_image]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as builder:
+        assert builder.stdout is not None
+        assert builder.stdout.readline().startswith("said building image")
+        tag = ensure(environment)
+    assert said == [f"waiting for another process to build image {tag}"]
