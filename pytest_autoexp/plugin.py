@@ -53,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="autoexp-results",
         help="folder for results.jsonl and artifacts (default: autoexp-results)",
     )
+    group.addoption(
+        "--autoexp-clean",
+        action="store_true",
+        help="remove what killed runs left on this machine (containers, temporary folders), "
+        "nothing of a living one, and exit",
+    )
     parser.addini(
         "autoexp_tasks", "folder that --agent runs when no path is given", default="tasks"
     )
@@ -80,3 +86,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_autoexp.session import start
 
         start(config)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> pytest.ExitCode | None:
+    """With ``--autoexp-clean``, clean up instead of running tests."""
+    if not config.getoption("autoexp_clean"):
+        return None
+    from pytest_autoexp.clean import clean
+
+    return clean()

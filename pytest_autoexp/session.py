@@ -217,7 +217,7 @@ class RunReport:
         if self._is_worker or self._config.option.collectonly:
             return
         try:
-            remove_leftovers(self._run.sandbox)
+            remove_leftovers(docker=self._run.sandbox == "docker")
         except InfrastructureError as exc:
             self._run.say(f"what an earlier run left cannot be removed: {exc}")
 

@@ -68,8 +68,13 @@ class PrivateFolder:
         self.remove()
 
 
-def remove_leftovers() -> None:
-    """Remove the private folders of this user whose process was killed."""
+def remove_leftovers() -> tuple[str, ...]:
+    """Remove the private folders of this user whose process was killed.
+
+    Returns:
+        A line for the user for each.
+    """
+    lines = []
     temporary = Path(tempfile.gettempdir())
     for path in (*temporary.glob(f"{PREFIX}*"), *temporary.glob(f"{_UNLOCKED_PREFIX}*")):
         with suppress(OSError):  # in use, not ours, or removed by another at this moment
@@ -81,8 +86,10 @@ def remove_leftovers() -> None:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     remove_tree(path)
+                    lines.append(f"removed folder {path}, which an ended run had left")
                 finally:
                     os.close(descriptor)
+    return tuple(lines)
 
 
 def remove_tree(path: Path) -> None:

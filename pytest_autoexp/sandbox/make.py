@@ -73,19 +73,23 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
     return LocalSandbox(python, trial.resources, hidden=site.private)
 
 
-def remove_leftovers(kind: str) -> None:
+def remove_leftovers(*, docker: bool) -> tuple[str, ...]:
     """Remove what processes left that were killed, and never what a living one owns.
 
     Args:
-        kind: The sandbox of this run; the engine is asked only if that is ``docker``.
+        docker: Is the engine to be asked, too?
+
+    Returns:
+        Lines for the user: what was removed, and what of it was kept and why.
 
     Raises:
         InfrastructureError: If something cannot be removed.
     """
     from pytest_autoexp.sandbox.host import none
 
-    none.remove_leftovers()
-    if kind == "docker":
+    lines = none.remove_leftovers()
+    if docker:
         from pytest_autoexp.sandbox.docker import leftovers
 
-        leftovers.remove_leftovers()
+        lines += leftovers.remove_leftovers()
+    return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,39 +70,62 @@ class Owner:
         return _started(self.pid) != self.started
 
 
-def remove_leftovers(say: Callable[[str], None] = lambda _: None) -> None:
+def remove_leftovers() -> tuple[str, ...]:
     """Remove the containers whose owner died without removing them.
 
     What a living process owns, on this machine or another one that uses the same engine,
     stays.
 
-    Args:
-        say: Takes one line if something was removed.
+    Returns:
+        Lines for the user: what was removed, and what stayed, whose it is and why.
 
     Raises:
         InfrastructureError: If the engine does not answer.
     """
     client = connect()
     with engine_errors("leftover containers cannot be listed"):
-        removed = [c for c in _dead(client) if _remove(client, c)]
+        owned = list(_owned(client))
+        removed = [c.name for c in owned if c.is_left and _remove(client, c.name)]
     client.close()
-    if removed:
-        say(f"removed {len(removed)} container(s) that an ended run had left")
+    lines = [f"removed container {name}, which an ended run had left" for name in removed]
+    lines += [f"kept container {c.name} {c.why_kept}" for c in owned if not c.is_left]
+    return tuple(lines)
 
 
-def _dead(client: DockerClient) -> list[str]:
-    here = platform.node(), _boot()
-    dead = []
+@dataclass(frozen=True)
+class _Owned:
+    """A container of the plugin's."""
+
+    name: str
+    run_id: str
+    owner: Owner
+    state: str
+
+    @property
+    def is_left(self) -> bool:
+        """Is it surely nobody's any more?"""
+        # Nothing of ours outlives a restart of the machine: what it ended, it left.
+        before_restart = self.owner.node == platform.node() and self.owner.boot != _boot()
+        return self.owner.is_dead() or (before_restart and self.state in ("exited", "dead"))
+
+    @property
+    def why_kept(self) -> str:
+        if (self.owner.node, self.owner.boot) == (platform.node(), _boot()):
+            return f"of run {self.run_id}, which is alive (process {self.owner.pid})"
+        return (
+            f"of run {self.run_id} on {self.owner.node}, of whose processes nothing is known"
+            f" here; if that run has ended: docker rm -f {self.name}"
+        )
+
+
+def _owned(client: DockerClient) -> Iterator[_Owned]:
     # The plain list: the library's own looks at each container, and fails if one goes away.
     for found in client.api.containers(all=True, filters={"label": OWNER_LABEL}):
-        owner = Owner.from_label(found["Labels"][OWNER_LABEL])
-        if owner is None:
-            continue
-        # Nothing of ours outlives a restart of the machine: what it ended, it left.
-        before_restart = owner.node == here[0] and owner.boot != here[1]
-        if owner.is_dead() or (before_restart and found["State"] in ("exited", "dead")):
-            dead.append(found["Id"])
-    return dead
+        labels = found["Labels"]
+        owner = Owner.from_label(labels[OWNER_LABEL])
+        if owner is not None:
+            name = found["Names"][0].lstrip("/")
+            yield _Owned(name, labels.get(RUN_LABEL, ""), owner, found["State"])
 
 
 def _remove(client: DockerClient, container: str) -> bool:

@@ -211,10 +211,14 @@ class NoneSandbox(Sandbox):
             ) from error
 
 
-def remove_leftovers() -> None:
-    """Remove what processes left that were killed: private folders and control groups."""
-    folder.remove_leftovers()
+def remove_leftovers() -> tuple[str, ...]:
+    """Remove what processes left that were killed: private folders and control groups.
+
+    Returns:
+        A line for the user for each folder.
+    """
     cgroup.remove_leftovers()
+    return folder.remove_leftovers()
 
 
 def _encodes(text: str) -> bool:
