@@ -208,18 +208,19 @@ class RunReport:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Remove what workers of this run left that were interrupted in their own clean-up."""
-        self._remove_leftovers()
+        """Remove what this run left where its own clean-up was interrupted, or failed."""
+        self._remove_leftovers(self._run.settings.run_id)
 
-    def _remove_leftovers(self) -> None:
+    def _remove_leftovers(self, ended_run: str | None = None) -> None:
         from pytest_autoexp.sandbox.make import remove_leftovers
 
         if self._is_worker or self._config.option.collectonly:
             return
         try:
-            remove_leftovers(docker=self._run.sandbox == "docker")
+            remove_leftovers(docker=self._run.sandbox == "docker", ended_run=ended_run)
         except InfrastructureError as exc:
-            self._run.say(f"what an earlier run left cannot be removed: {exc}")
+            which = "this run" if ended_run else "an earlier run"
+            self._run.say(f"what {which} left cannot be removed: {exc}")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -70,11 +70,15 @@ class Owner:
         return _started(self.pid) != self.started
 
 
-def remove_leftovers() -> tuple[str, ...]:
+def remove_leftovers(ended_run: str | None = None) -> tuple[str, ...]:
     """Remove the containers whose owner died without removing them.
 
     What a living process owns, on this machine or another one that uses the same engine,
     stays.
+
+    Args:
+        ended_run: A run that is over although its process lives: what is still there of it
+            could not be removed when it should have been, as the engine was away.
 
     Returns:
         Lines for the user: what was removed, and what stayed, whose it is and why.
@@ -85,10 +89,11 @@ def remove_leftovers() -> tuple[str, ...]:
     client = connect()
     with engine_errors("leftover containers cannot be listed"):
         owned = list(_owned(client))
-        removed = [c.name for c in owned if c.is_left and _remove(client, c.name)]
+        left = [c for c in owned if c.is_left or c.run_id == ended_run]
+        removed = [c for c in left if _remove(client, c.name)]
     client.close()
-    lines = [f"removed container {name}, which an ended run had left" for name in removed]
-    lines += [f"kept container {c.name} {c.why_kept}" for c in owned if not c.is_left]
+    lines = [f"removed container {c.name}, which an ended run had left" for c in removed]
+    lines += [f"kept container {c.name} {c.why_kept}" for c in owned if c not in left]
     return tuple(lines)
 
 
