@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +15,16 @@ from pytest_autoexp import test_reproduces
 from pytest_autoexp.cases import Cases, cases_of
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.errors import TaskError, UsageError
+from pytest_autoexp.selection import Selection
 from pytest_autoexp.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_autoexp.model.task import Task
+    from pytest_autoexp.model.trial import Case
 
 TASK_FILE = "task.yaml"
+
+_ID = re.compile(r"(.+)::[^:]+\[n=(\d+)-seed=(\d+)(?:-attempt=(\d+))?\]", re.ASCII)
 
 
 class TaskFile(pytest.Module):
@@ -99,6 +104,25 @@ class TaskCollection:
             ],
             indirect=True,
         )
+
+
+def trial_of(nodeid: str, root: Path) -> tuple[Task, Case, int] | None:
+    """The task, case and attempt of a test, from its id alone; None if it is no trial.
+
+    Args:
+        nodeid: As pytest shows it.
+        root: pytest's root folder, where node ids start.
+
+    Raises:
+        TaskError: If its task.yaml cannot be used.
+    """
+    match = _ID.fullmatch(nodeid)
+    if match is None or Path(match[1]).name != TASK_FILE:
+        return None
+    task = load_task(shown_path(root / match[1]))
+    masks, seeds = Selection.parse(match[2], "n"), Selection.parse(match[3], "seed")
+    cases = cases_of(task, masks, seeds).cases
+    return (task, cases[0], int(match[4] or 0)) if cases else None
 
 
 def find_task_files(arguments: list[str], start: Path) -> Iterator[Path]:

@@ -6,7 +6,7 @@ What masks and grafts is imported when the first trial runs: collection goes wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -72,28 +72,42 @@ def attempt(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def trial(request: pytest.FixtureRequest, task: Task, case: Case, attempt: int) -> Trial:
-    """The JSON-able description of what this test runs."""
-    run = request.config.stash[RUN]
-    settings = run.settings
-    description = Trial(
-        task_id=task.id,
-        task_digest=task_digest(task),
-        n=case.n,
-        seed=case.seed,
-        attempt=attempt,
-        masked=case.masked,
-        agent=settings.agent,
-        agent_options=settings.agent_options,
-        limits=settings.limits,
-        sandbox=run.sandbox,
-        context=settings.context,
-        default_rtol=settings.tolerance,
-        environment=task.environment,
-        resources=task.resources,
-    )
+def gpus(request: pytest.FixtureRequest, task: Task) -> Iterator[tuple[str, ...]]:
+    """The GPUs that no other trial on this machine uses until this one is verified.
+
+    Override it where something else hands out GPUs: yield their indices or UUIDs, or nothing
+    if the sandbox is of your own kind and brings its own.
+    """
+    if task.resources.gpus == 0:
+        yield ()
+        return
+    from pytest_autoexp.sandbox.gpus import find_gpus, lease
+
+    run, count = request.config.stash[RUN], task.resources.gpus
+    devices = find_gpus(run.settings.gpus)
+    if not devices:
+        pytest.skip(
+            f"needs {count} GPU(s), none here: run where nvidia-smi lists one, or name the"
+            " engine's with -o autoexp_gpus=0,1"
+        )
+    with lease(count, devices, run.say) as leased:
+        yield leased
+
+
+@pytest.fixture
+def _asked(request: pytest.FixtureRequest, task: Task, case: Case, attempt: int) -> Trial:
+    """The trial without its GPUs: known before any is leased, so that errors carry it too."""
+    description = describe_trial(request.config.stash[RUN], task, case, attempt)
     request.node.stash[TRIAL] = description
     request.node.user_properties.extend(trial_properties(description))
+    return description
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, _asked: Trial, gpus: tuple[str, ...]) -> Trial:
+    """The JSON-able description of what this test runs."""
+    description = replace(_asked, devices=gpus)
+    request.node.stash[TRIAL] = description
     return description
 
 
@@ -140,7 +154,7 @@ def result(
         lambda limited: item.ihook.pytest_autoexp_run_agent(
             agent=agent, trial=trial, sandbox=limited
         ),
-        lambda: _make_sandbox(item, trial),
+        lambda: _make_sandbox(item, replace(trial, network=())),
     )
     item.user_properties.extend(result_properties(outcome))
     try:
@@ -161,21 +175,41 @@ def result(
     return outcome
 
 
-def record_error(item: pytest.Item, error: BaseException) -> None:
+def describe_trial(run: Run, task: Task, case: Case, attempt: int) -> Trial:
+    """What a run asks of an agent with a case and attempt of a task."""
+    settings = run.settings
+    return Trial(
+        task_id=task.id,
+        task_digest=task_digest(task),
+        n=case.n,
+        seed=case.seed,
+        attempt=attempt,
+        masked=case.masked,
+        agent=settings.agent,
+        agent_options=settings.agent_options,
+        limits=settings.limits,
+        sandbox=run.sandbox,
+        context=settings.context,
+        default_rtol=settings.tolerance,
+        environment=task.environment,
+        resources=task.resources,
+        network=settings.network,
+    )
+
+
+def record_error(run: Run, trial: Trial, reason: str) -> None:
     """Keep a line for a trial that could not be judged.
 
     Args:
-        item: The test.
-        error: Why.
+        run: What it is part of.
+        trial: What was asked.
+        reason: Why there is no verdict.
 
     Raises:
         OSError: If the line cannot be written.
     """
-    trial = item.stash.get(TRIAL, None)
-    if trial is not None:
-        settings = item.config.stash[RUN].settings
-        reason = f"{type(error).__name__}: {error}"
-        append_line(settings.results, trial_line(trial, settings.run_id, "error", reason=reason))
+    settings = run.settings
+    append_line(settings.results, trial_line(trial, settings.run_id, "error", reason=reason))
 
 
 def _make_sandbox(item: pytest.Item, trial: Trial) -> Sandbox:

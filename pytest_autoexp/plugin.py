@@ -68,6 +68,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("autoexp_tolerance", "relative tolerance of metrics", default="0.05")
     parser.addini("autoexp_context", "full: the agent gets the paper; none", default="full")
     parser.addini(
+        "autoexp_gpus",
+        "GPUs that trials may lease: auto (what NVML finds), 0,1 (indices or UUIDs), none",
+        default="auto",
+    )
+    parser.addini(
+        "autoexp_network",
+        "hosts that agents reach from the Docker sandbox: pypi.example,*.example.org,host:8000 "
+        "(default: none)",
+        default="",
+    )
+    parser.addini(
         "autoexp_base_image",
         "image on which the tasks' are built (default: a Python one; with CUDA for GPU tasks)",
         default="",

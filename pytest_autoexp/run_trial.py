@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,13 +79,16 @@ def run_trial(
         pristine = verified / CODE_DIR
         agent, agent_sec = _run_agent(trial, sandbox, call_agent)
         stayed = sandbox.get(left)
-        sandbox.close()
+        refused = sandbox.refused()
+        with ExitStack() as stack:
+            # Removing it takes a while; nothing runs in it any more.
+            closing = stack.enter_context(ThreadPoolExecutor(1)).submit(sandbox.close)
+            write_masked_code(task, trial.masked, pristine)
+            solution = read_solution(task, trial.masked, pristine, left)
 
-        write_masked_code(task, trial.masked, pristine)
-        solution = read_solution(task, trial.masked, pristine, left)
-
-        started = time.monotonic()
-        with make_sandbox() as fresh:
+            started = time.monotonic()
+            fresh = stack.enter_context(make_sandbox())
+            closing.result()  # the agent's is gone before anything runs in the fresh one
             solution = without_shadowing(solution, pristine, fresh)
             _apply(solution, pristine)
             experiments = tuple(
@@ -102,7 +107,7 @@ def run_trial(
             verify_sec=verify_sec,
             diff=solution.diff,
         )
-        return result, Artifacts(dict(solution.files), _trajectory(agent, left))
+        return result, Artifacts(dict(solution.files), _trajectory(agent, left), refused)
 
 
 def _run_agent(trial: Trial, sandbox: Sandbox, call_agent: CallAgent) -> tuple[AgentResult, float]:

@@ -15,10 +15,11 @@ import pytest
 from pytest_autoexp import fixtures
 from pytest_autoexp.agents.registry import BUILT_IN, find_agent
 from pytest_autoexp.cases import cases_of
-from pytest_autoexp.collection import TaskCollection, find_task_files, shown_path
-from pytest_autoexp.fixtures import RUN, Run, record_error
+from pytest_autoexp.collection import TaskCollection, find_task_files, shown_path, trial_of
+from pytest_autoexp.fixtures import RUN, TRIAL, Run, describe_trial, record_error
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.errors import AutoexpError, InfrastructureError, TaskError, UsageError
+from pytest_autoexp.report.properties import trial_properties
 from pytest_autoexp.report.results import RESULTS_FILE
 from pytest_autoexp.report.terminal import summary_lines
 from pytest_autoexp.sandbox.choose import ISOLATES, choose_sandbox
@@ -78,8 +79,22 @@ def _prepare(config: pytest.Config, settings: Settings, *, is_worker: bool) -> R
     if not is_worker and not config.option.collectonly:
         trusted = settings.agent in BUILT_IN
         sandbox = choose_sandbox(settings.sandbox, trusted_agent=trusted)
+        _check_network(settings, sandbox)
         _check_writable(settings.results)
     return Run(settings, sandbox or "", make_agent, _say(config))
+
+
+def _check_network(settings: Settings, sandbox: str) -> None:
+    """Only a sandbox that has a proxy, or a user's own one, can keep what the list promises."""
+    why = {
+        "local": "this sandbox has no network",
+        "none": "this sandbox has the host's whole network and restricts nothing",
+    }
+    if settings.network and sandbox in why:
+        raise UsageError(
+            f"ini autoexp_network = {','.join(settings.network)} with --sandbox={sandbox}:"
+            f" {why[sandbox]}; use --sandbox=docker"
+        )
 
 
 def _check_writable(results: Path) -> None:
@@ -186,6 +201,9 @@ class RunReport:
             f"autoexp: masks {settings.masks.text}, seeds {settings.seeds.text}, attempts "
             f"{settings.attempts}, results in {shown_path(settings.results)}",
         ]
+        if settings.network:
+            hosts = ", ".join(settings.network)
+            lines.append(f"autoexp: network of agents: {hosts} (all else is refused)")
         for path in find_task_files(self._config.args, self._config.invocation_params.dir):
             try:
                 task = load_task(shown_path(path))
@@ -231,9 +249,17 @@ class RunReport:
         }
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
-        """A worker that died is no verdict: its test is an error, not a failure."""
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """A worker that died is no verdict: its test is an error, and recorded as one."""
         report.when = "setup"
+        try:
+            found = trial_of(crashitem, self._config.rootpath)
+        except TaskError:  # edited meanwhile
+            return
+        if found is not None:
+            trial = describe_trial(self._run, *found)
+            report.user_properties = list(trial_properties(trial))
+            self._record_error(report, trial, "the worker that ran it died")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -246,13 +272,17 @@ class RunReport:
         error = call.excinfo.value
         if isinstance(error, AutoexpError):
             report.longrepr = error_text(error)
-        if report.when == "setup" and item.get_closest_marker("autoexp"):
-            try:
-                record_error(item, error)
-            except OSError as exc:
-                text = f"cannot be written to {self._run.settings.results}: {exc.strerror}"
-                report.sections.append(("autoexp: results.jsonl", text))
+        trial = item.stash.get(TRIAL, None)
+        if report.when == "setup" and trial is not None:
+            self._record_error(report, trial, f"{type(error).__name__}: {error}")
         return report
+
+    def _record_error(self, report: pytest.TestReport, trial: Trial, reason: str) -> None:
+        try:
+            record_error(self._run, trial, reason)
+        except OSError as exc:
+            text = f"cannot be written to {self._run.settings.results}: {exc.strerror}"
+            report.sections.append(("autoexp: results.jsonl", text))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table: pass@1 per agent and n, counts, errors apart."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_autoexp.model.errors import UsageError
 from pytest_autoexp.model.trial import Limits
+from pytest_autoexp.sandbox.gpus import check_gpus
+from pytest_autoexp.sandbox.network.hosts import read_hosts
 from pytest_autoexp.selection import Selection
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Settings:
         tolerance: Relative tolerance where a task sets none.
         context: ``"full"`` or ``"none"``.
         base_image: Image on which those of the tasks are built; None for one that suits.
+        gpus: Which GPUs trials may lease: ``"auto"``, ``"none"``, or their names.
+        network: The hosts that agents reach.
         run_id: Unique name of this run, the same in all xdist workers.
     """
 
@@ -56,6 +60,8 @@ class Settings:
     tolerance: float
     context: str
     base_image: str | None
+    gpus: str
+    network: tuple[str, ...]
 
 
 def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> Settings:
@@ -87,6 +93,8 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
         tolerance=_number(config, "autoexp_tolerance"),
         context=_context(config.getini("autoexp_context")),
         base_image=config.getini("autoexp_base_image") or None,
+        gpus=check_gpus(config.getini("autoexp_gpus")),
+        network=read_hosts(config.getini("autoexp_network"), "ini autoexp_network"),
         run_id=from_controller.get("run_id") or _new_run_id(),
     )
 

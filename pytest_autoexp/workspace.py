@@ -91,12 +91,25 @@ def instructions(task: Task, trial: Trial) -> str:
         f"Write the metrics that you measured to `{REPORT_FILE}` beside this file: one JSON object "
         "with the experiments' names as keys and an object of metrics as each value.",
         "",
+        *_network(trial),
         "## Limits",
         "",
         f"You have {trial.limits.time_sec:g} seconds, {plural(trial.limits.steps, 'step')} and "
         f"{trial.limits.cost_usd:g} USD. What the files hold when a limit is reached is judged.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _network(trial: Trial) -> Iterator[str]:
+    """Which hosts can be reached, if any."""
+    if trial.network:
+        hosts = ", ".join(f"`{host}`" for host in trial.network)
+        yield from (
+            "## Network",
+            "",
+            f"Only these hosts can be reached, through the proxy that `HTTP_PROXY` names: {hosts}.",
+            "",
+        )
 
 
 def _work(task: Task, trial: Trial) -> Iterator[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from engines import OwnEngine, own_engine_problem
+from engines import own_engine as started_engine
 
 from pytest_autoexp.model.errors import InfrastructureError
 
@@ -88,3 +90,17 @@ def base_image(engine: DockerClient) -> str:
             pytest.fail(problem)
         pytest.skip(problem)
     return name
+
+
+@pytest.fixture(scope="session")
+def own_engine(engine: DockerClient, base_image: str) -> Iterator[OwnEngine]:
+    """An engine of the tests' own, with the base image: to stop, to kill, to lease GPUs of.
+
+    A test that stops it starts it again.
+    """
+    if problem := own_engine_problem(engine):
+        if REQUIRED:
+            pytest.fail(f"AUTOEXP_TEST_REQUIRE_DOCKER=1, but {problem}")
+        pytest.skip(problem)
+    with started_engine(engine, base_image) as own:
+        yield own

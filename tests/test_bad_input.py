@@ -318,7 +318,9 @@ def test_a_worker_that_dies_is_an_error_and_the_others_go_on(
     args = ["--agent=my_agents:dies", "--seeds=all", "-n2", "--junitxml=out.xml"]
     result = run(pytester, *args)
     result.assert_outcomes(failed=2, errors=1)
-    assert [line["outcome"] for line in results()] == ["failed", "failed"]
+    assert sorted(line["outcome"] for line in results()) == ["error", "failed", "failed"]
+    [error] = [line for line in results() if line["outcome"] == "error"]
+    assert (error["trial"]["seed"], error["reason"]) == (1, "the worker that ran it died")
     assert 'errors="1" failures="2"' in (project / "out.xml").read_text()
 
 

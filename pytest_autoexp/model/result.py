@@ -204,13 +204,35 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A host that the agent asked for and that its network does not reach.
+
+    Attributes:
+        host: Name or address, as it was asked for; ``*`` stands for all that are not told
+            apart any more, with port 0 and method ``*``.
+        port: The port.
+        method: Method of the first request.
+        count: How often.
+        first_sec: When it was first asked for, after the sandbox's start.
+    """
+
+    host: str
+    port: int
+    method: str
+    count: int
+    first_sec: float
+
+
+@dataclass(frozen=True)
 class Artifacts:
     """What a trial leaves to be kept beside its result.
 
     Attributes:
         files: The agent's sources that count, by path relative to the code.
         trajectory: The agent's record, or None.
+        refused: The hosts that its sandbox refused.
     """
 
     files: Mapping[str, bytes]
     trajectory: bytes | None = None
+    refused: tuple[Refused, ...] = ()

@@ -76,6 +76,8 @@ class Trial:
         default_rtol: Relative tolerance where the task sets none.
         environment: What the commands need.
         resources: What a sandbox may use.
+        network: The hosts that the agent reaches; the experiments of verification reach none.
+        devices: The GPUs that are leased to it; where it runs, not what is asked.
     """
 
     task_id: str
@@ -92,6 +94,8 @@ class Trial:
     default_rtol: float = DEFAULT_RTOL
     environment: Environment = field(default_factory=Environment)
     resources: Resources = field(default_factory=Resources)
+    network: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

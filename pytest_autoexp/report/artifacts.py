@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from pytest_autoexp.model.result import Artifacts, TrialResult
@@ -38,6 +39,9 @@ def write_artifacts(
         "agent.stdout.log": result.agent.stdout,
         "agent.stderr.log": result.agent.stderr,
     }
+    if artifacts.refused:
+        lines = [json.dumps(asdict(refused)) + "\n" for refused in artifacts.refused]
+        texts["network.jsonl"] = "".join(lines)
     for experiment in result.experiments:
         texts[f"experiments/{experiment.name}.stdout.log"] = experiment.stdout
         texts[f"experiments/{experiment.name}.stderr.log"] = experiment.stderr

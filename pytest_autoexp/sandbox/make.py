@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.protocol import Sandbox
@@ -54,30 +53,36 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
         suits = CUDA_BASE_IMAGE if trial.resources.gpus else BASE_IMAGE
         image = ensure_image(trial.environment, site.base_image or suits, site.builds)
         return DockerSandbox.start(
-            DockerSettings(image, trial.resources, site.builds.run_id, trial.id)
+            DockerSettings(
+                image,
+                trial.resources,
+                site.builds.run_id,
+                trial.id,
+                devices=trial.devices,
+                network=trial.network,
+            )
         )
     if kind not in ("local", "none"):
         return None
-    if trial.resources.gpus:
-        raise InfrastructureError(
-            f"{trial.task_id} asks for {trial.resources.gpus} GPUs, which the {kind} sandbox does "
-            "not lease; use --sandbox=docker"
-        )
+    from pytest_autoexp.sandbox.gpus import cuda_environment, device_files
     from pytest_autoexp.sandbox.host.local import LocalSandbox
     from pytest_autoexp.sandbox.host.none import NoneSandbox
     from pytest_autoexp.sandbox.host.requirements import python_for
 
     python = python_for(trial.environment.requirements, site.builds)
+    env = cuda_environment(trial.devices)
     if kind == "none":
-        return NoneSandbox(python, trial.resources)
-    return LocalSandbox(python, trial.resources, hidden=site.private)
+        return NoneSandbox(python, trial.resources, env)
+    files = device_files(trial.devices)
+    return LocalSandbox(python, trial.resources, env, hidden=site.private, devices=files)
 
 
-def remove_leftovers(*, docker: bool) -> tuple[str, ...]:
+def remove_leftovers(*, docker: bool, ended_run: str | None = None) -> tuple[str, ...]:
     """Remove what processes left that were killed, and never what a living one owns.
 
     Args:
         docker: Is the engine to be asked, too?
+        ended_run: A run of which nothing is needed any more.
 
     Returns:
         Lines for the user: what was removed, and what of it was kept and why.
@@ -91,5 +96,5 @@ def remove_leftovers(*, docker: bool) -> tuple[str, ...]:
     if docker:
         from pytest_autoexp.sandbox.docker import leftovers
 
-        lines += leftovers.remove_leftovers()
+        lines += leftovers.remove_leftovers(ended_run)
     return lines

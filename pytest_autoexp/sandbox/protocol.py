@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from pytest_autoexp.model.result import CommandResult
+from pytest_autoexp.model.result import CommandResult, Refused
 
 DEFAULT_OUTPUT_CAP_BYTES = 1024**2
 """How much of a command's standard output (and, apart, standard error) is kept."""
@@ -86,8 +86,18 @@ class Sandbox(Protocol):
         """
         ...
 
+    def refused(self) -> tuple[Refused, ...]:
+        """The hosts that commands asked for and that their network does not reach.
+
+        Sandboxes without a proxy do not know.
+        """
+        return ()
+
     def close(self) -> None:
-        """Stop every process and remove everything.  May be called more than once."""
+        """Stop every process and remove everything.
+
+        May be called more than once, and from another thread than its commands were.
+        """
         ...
 
     def __enter__(self) -> Self:

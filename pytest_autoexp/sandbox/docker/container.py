@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,9 @@ from docker.types import DeviceRequest, Ulimit
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Resources
+from pytest_autoexp.sandbox.docker import podman
 from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
-from pytest_autoexp.sandbox.docker.exec import USER, Exec
+from pytest_autoexp.sandbox.docker.exec import USER, Exec, Output
 from pytest_autoexp.sandbox.docker.leftovers import OWNER_LABEL, RUN_LABEL, TRIAL_LABEL, Owner
 from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
 from pytest_autoexp.sandbox.protocol import MAX_TREE_FILES
@@ -30,12 +31,15 @@ KILLED = 128 + 9
 
 _HOME = "/home/agent"
 _TMP = "/tmp"
+_OWN_USER = "0:0"
 _OWN_PROCESSES = 2  # the init process and the sleeping one below it
-_KILL_TRIES = 6
+_KILL_SEC = 30.0
 _KILL_WAIT_SEC = 5.0
+_FULL_WAIT_SEC = 0.05
 _REMOVE_WAIT_SEC = 20.0
 _LATE_CREATION_SEC = 2.0
 _OOM_WAIT_SEC = 0.3
+_COUNTERS_BYTES = 4096  # more than they have
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,16 @@ class DockerSettings:
             workspace takes at most half, ``/tmp`` and the home folder an eighth each.
         run_id: The run that it belongs to.
         trial_id: The trial that it belongs to.
+        devices: Indices or UUIDs of the GPUs that it sees.
+        network: The hosts that its commands reach; none if empty.
     """
 
     image: str
     resources: Resources
     run_id: str
     trial_id: str
+    devices: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
 
     @property
     def workspace_bytes(self) -> int:
@@ -77,6 +85,8 @@ class Container:
         self._name = f"autoexp-{uuid.uuid4().hex[:16]}"
         self._creating = False
         self._clock_ahead_sec = 0.0
+        self._podman = False
+        self._oom_kills = 0
 
     def start(self) -> None:
         """Create and start it.
@@ -89,6 +99,9 @@ class Container:
             info = self._client.info()
             now = datetime.fromisoformat(info["SystemTime"]).timestamp()
             self._clock_ahead_sec = now - (asked + time.time()) / 2
+            podman.check_limits(info)
+            self._podman = podman.is_podman(self._client)
+            self._check_gpus()
             self._creating = True
             try:
                 container = self._client.containers.create(**self._options(info["NCPU"]))
@@ -102,7 +115,7 @@ class Container:
                 if "could not select device driver" not in str(error):
                     raise
                 raise InfrastructureError(
-                    f"{self._settings.trial_id} asks for {self._settings.resources.gpus} GPU(s),"
+                    f"{self._settings.trial_id} asks for {len(self._settings.devices)} GPU(s),"
                     " and the Docker engine offers none: install the NVIDIA container toolkit, or"
                     " run the task where there is one"
                 ) from error
@@ -121,28 +134,54 @@ class Container:
             error.add_note(self._state())
             raise
 
-    def emptied(self, wait_sec: float) -> bool:
-        """True once the container has only its own processes."""
+    def emptied(self, wait_sec: float, pause: Callable[[float], None] = time.sleep) -> bool:
+        """True once the container has only its own processes.
+
+        Args:
+            wait_sec: How long to wait for it.
+            pause: Waits so many seconds.
+        """
         deadline = time.monotonic() + wait_sec
-        while len(self._api.top(self._name)["Processes"] or ()) > _OWN_PROCESSES:
+        while self._has_others():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.02)
+            pause(0.02)
         return True
 
-    def kill_all(self) -> bool:
+    def _has_others(self) -> bool:
+        """True if there are processes of another user than its own ones', or more than those."""
+        columns = podman.TOP_COLUMNS if self._podman else None
+        try:
+            processes = self._api.top(self._name, columns)["Processes"] or ()
+        except ValueError:  # Podman answers nothing where a process ended meanwhile, or all did
+            if not self._api.inspect_container(self._name)["State"]["Running"]:
+                raise self._killed() from None
+            return True
+        users = {user for user, *_ in processes}
+        own = _OWN_PROCESSES + bool(self._settings.network)
+        return len(users) > 1 or len(processes) > own
+
+    def kill_all(self, pause: Callable[[float], None] = time.sleep) -> bool:
         """Kill every process of the commands; True if only a restart helped.
 
         Whatever they did to hide (new sessions, double forks), they are in the container's
         process namespace, and theirs is the only user to which anything there belongs.
+
+        Args:
+            pause: Waits so many seconds.  It should take the output of a command meanwhile,
+                or that may not be seen to end.
         """
-        for _ in range(_KILL_TRIES):
-            with suppress(APIError):  # a container that is full may refuse to start it
+        deadline = time.monotonic() + _KILL_SEC
+        while time.monotonic() < deadline:
+            wait_sec = _KILL_WAIT_SEC
+            try:
                 killer = self._api.exec_create(
                     self._name, ["sh", "-c", "kill -9 -1"], user=USER, stdout=False, stderr=False
                 )
                 self._api.exec_start(killer["Id"], detach=True)
-            if self.emptied(_KILL_WAIT_SEC):
+            except APIError:  # a container that is full may refuse to start it, many times
+                wait_sec = _FULL_WAIT_SEC
+            if self.emptied(wait_sec, pause):
                 return False
         self._api.restart(self._name, timeout=0)
         return True
@@ -156,12 +195,19 @@ class Container:
         with self.exec(["true"]) as process:
             process.drain(lambda _, __: None)
             if process.exit_code() != 0:
-                raise InfrastructureError(
-                    f"container {self._name} was killed, or the engine was stopped"
-                )
+                raise self._killed()
+
+    def _killed(self) -> InfrastructureError:
+        return InfrastructureError(f"container {self._name} was killed, or the engine was stopped")
 
     def ran_out_of_memory(self, started_here: float, code: int) -> bool:
-        """True if the engine saw the kernel kill a process for memory since then."""
+        """True if the kernel killed a process for memory since then.
+
+        On Podman it is: since a command last failed.
+        """
+        if self._podman:
+            before, self._oom_kills = self._oom_kills, self._count_oom_kills()
+            return self._oom_kills > before
         # The container's own state tells this of its first process only.
         wait_sec = _OOM_WAIT_SEC if code == KILLED else 0.0
         events = self._api.events(  # type: ignore[call-overload]  # the engine takes fractions
@@ -173,6 +219,10 @@ class Container:
         found = next(iter(events), None) is not None
         events.close()
         return found
+
+    def _count_oom_kills(self) -> int:
+        with self.exec(["cat", *podman.OOM_COUNTERS]) as process:
+            return podman.oom_kills(Output(process).read(_COUNTERS_BYTES).decode())
 
     @contextmanager
     def exec(
@@ -192,9 +242,20 @@ class Container:
             yield process
         finally:
             if not process.ended:
-                self.kill_all()
+                self.kill_all(lambda sec: process.pause(lambda _, __: None, sec))
                 process.drain(lambda _, __: None)
             process.close()
+
+    def start_own(self, argv: list[str]) -> Exec:
+        """Start a program of ours that runs beside the commands, which cannot end it.
+
+        Like the first process it belongs to root without capabilities.  It counts against the
+        container's limits, and ends with the container.
+
+        Args:
+            argv: Program and arguments; something can be sent to it.
+        """
+        return Exec(self._api, self._name, argv, stdin=True, user=_OWN_USER)
 
     def remove(self) -> None:
         """Stop every process and remove it; does nothing if it is not there.
@@ -224,11 +285,25 @@ class Container:
         """Close the connection to the engine."""
         self._client.close()
 
+    def _check_gpus(self) -> None:
+        """Podman starts a container without the GPUs that it was asked for, and says nothing."""
+        if self._settings.devices and self._podman:
+            raise InfrastructureError(
+                f"{self._settings.trial_id} asks for {len(self._settings.devices)} GPU(s), which"
+                " Podman does not give through its Docker-compatible socket: set DOCKER_HOST to a"
+                " Docker engine, or use --sandbox=local"
+            )
+
     def _options(self, engine_cpus: int) -> dict[str, Any]:
         settings, limits = self._settings, self._settings.resources
         eighth = min(limits.disk_bytes, limits.memory_bytes // 8)
         owned = f"uid={SANDBOX_UID},gid={SANDBOX_UID},mode=755,exec,nr_inodes={MAX_TREE_FILES}"
-        gpus = [DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None
+        tmpfs = {
+            WORKSPACE: f"size={settings.workspace_bytes},{owned}",
+            _HOME: f"size={eighth},{owned}",
+            _TMP: f"size={eighth},mode=1777,exec,nr_inodes={MAX_TREE_FILES}",
+        }
+        gpus = DeviceRequest(device_ids=[*settings.devices], capabilities=[["gpu"]])
         return {
             "image": settings.image,
             "name": self._name,
@@ -239,7 +314,7 @@ class Container:
             },
             # Root without capabilities: commands cannot end it, and it can do nothing.
             "entrypoint": ["sleep", "2147483647"],
-            "user": "0:0",
+            "user": _OWN_USER,
             "init": True,
             "healthcheck": {"test": ["NONE"]},
             "hostname": "sandbox",
@@ -250,11 +325,7 @@ class Container:
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "read_only": True,
-            "tmpfs": {
-                WORKSPACE: f"size={settings.workspace_bytes},{owned}",
-                _HOME: f"size={eighth},{owned}",
-                _TMP: f"size={eighth},mode=1777,exec,nr_inodes={MAX_TREE_FILES}",
-            },
+            "tmpfs": podman.plain_tmpfs(tmpfs) if self._podman else tmpfs,
             "mem_limit": limits.memory_bytes,
             "memswap_limit": limits.memory_bytes,
             "nano_cpus": int(min(limits.cpus, engine_cpus) * 1e9),
@@ -263,7 +334,7 @@ class Container:
                 Ulimit(name="fsize", soft=limits.disk_bytes, hard=limits.disk_bytes),
                 Ulimit(name="core", soft=0, hard=0),
             ],
-            "device_requests": gpus,
+            "device_requests": [gpus] if settings.devices else None,
         }
 
     def _state(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 
 import docker
 from docker import DockerClient
@@ -28,7 +29,7 @@ def connect() -> DockerClient:
     host = os.environ.get("DOCKER_HOST")
     try:
         _probe(host or _DEFAULT_HOST)
-        return docker.from_env(timeout=_CALL_SEC)
+        return docker.from_env(version=_api_version(host), timeout=_CALL_SEC)
     except (DockerException, HTTPError, OSError, ValueError) as error:
         where = f"DOCKER_HOST={host}" if host else f"{_DEFAULT_HOST} (DOCKER_HOST is not set)"
         raise InfrastructureError(
@@ -36,6 +37,13 @@ def connect() -> DockerClient:
             "Start one, set DOCKER_HOST to the one that runs (`docker context inspect` shows"
             " it), or use --sandbox=local."
         ) from error
+
+
+@cache
+def _api_version(host: str | None) -> str:
+    """Version that the engine and the library speak, asked once: it costs 10 ms each time."""
+    with closing(docker.from_env(timeout=_CALL_SEC)) as client:
+        return str(client.api.api_version)
 
 
 def _probe(host: str) -> None:

@@ -50,6 +50,7 @@ class Exec:
         *,
         environment: Mapping[str, str] | None = None,
         stdin: bool = False,
+        user: str = USER,
     ) -> None:
         self.ended = False
         self._api = api
@@ -57,7 +58,7 @@ class Exec:
             container,
             list(command),
             stdin=stdin,
-            user=USER,
+            user=user,
             environment=dict(environment or {}),
         )
         self._id: str = created["Id"]
@@ -77,13 +78,14 @@ class Exec:
         Returns:
             Nothing if nothing came in time, or at the end.
         """
-        frames = self._frames()
-        if frames or self.ended:
-            return frames
-        pending = getattr(self._socket, "pending", lambda: 0)()  # decrypted, but not yet read
-        if pending or select.select([self._socket], [], [], max(0.0, wait_sec))[0]:
+        until = time.monotonic() + wait_sec
+        while not (frames := self._frames()) and not self.ended:  # part of one may have come
+            pending = getattr(self._socket, "pending", lambda: 0)()  # decrypted, but not yet read
+            left_sec = max(0.0, until - time.monotonic())
+            if not pending and not select.select([self._socket], [], [], left_sec)[0]:
+                break
             self._read()
-        return self._frames()
+        return frames
 
     def send(self, data: bytes) -> None:
         """Write all of the bytes to the command's standard input.
@@ -107,6 +109,22 @@ class Exec:
                     return
             if not readable and not writable:
                 raise TimeoutError(f"a command in the container read nothing for {_STALL_SEC} s")
+
+    def send_now(self, data: memoryview) -> int:
+        """Write as many of the bytes as go without waiting, and tell how many."""
+        try:
+            return self._socket.send(data)
+        except _WOULD_BLOCK:
+            return 0
+
+    def fileno(self) -> int:
+        """Descriptor of the stream."""
+        return self._socket.fileno()
+
+    def abort(self) -> None:
+        """Break the stream: whoever reads it, in whatever thread, comes to its end."""
+        with suppress(OSError):  # it is broken already
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close_stdin(self) -> None:
         """Let the command see the end of its standard input."""
@@ -138,6 +156,19 @@ class Exec:
                 pause_sec = min(1.5 * pause_sec, _LONGEST_PAUSE_SEC)
                 ask_at = now + pause_sec
         return True
+
+    def pause(self, take: Callable[[int, bytes], None], wait_sec: float) -> None:
+        """Wait so long, and take the output that comes meanwhile.
+
+        Args:
+            take: Called with stream number and bytes.
+            wait_sec: How long.
+        """
+        until = time.monotonic() + wait_sec
+        while not self.ended and (left_sec := until - time.monotonic()) > 0:
+            for stream, data in self.receive(left_sec):
+                take(stream, data)
+        time.sleep(max(0.0, until - time.monotonic()))
 
     def drain(self, take: Callable[[int, bytes], None]) -> None:
         """Take the output to its end.

@@ -30,7 +30,7 @@ BASE_ARGUMENT = "BASE_IMAGE"
 
 _LOG_LINES = 20
 _SAY_EVERY_SEC = 5.0
-_NOISE = ("Removing intermediate container ", " ---> ")
+_NOISE = ("Removing intermediate container ", " ---> ", "--> ")
 
 
 def ensure_image(environment: Environment, base_image: str, builds: Builds) -> str:
@@ -175,7 +175,7 @@ def _follow(log: Iterable[Any], failed: str, say: Callable[[str], None]) -> None
     said_at = time.monotonic()
     problem = ""
     for entry in log:  # to the end also after an error, or the connection stays open
-        problem = problem or entry.get("error", "")
+        problem = problem or entry.get("error", "").strip()
         text = entry.get("stream") or " ".join(
             str(entry[key]) for key in ("status", "id", "progress") if entry.get(key)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.model.result import CommandResult
+from pytest_autoexp.model.result import CommandResult, Refused
 from pytest_autoexp.sandbox.capture import Capture
 from pytest_autoexp.sandbox.docker.container import (
     KILLED,
@@ -17,6 +17,7 @@ from pytest_autoexp.sandbox.docker.container import (
     DockerSettings,
 )
 from pytest_autoexp.sandbox.docker.exec import STDOUT, Input, Output
+from pytest_autoexp.sandbox.docker.network import Network
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
 from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
@@ -63,6 +64,7 @@ class DockerSandbox(Sandbox):
     def __init__(self, settings: DockerSettings) -> None:
         self._settings = settings
         self._container = Container(settings)
+        self._network = Network(self._container, settings.network) if settings.network else None
         self._closed = False
 
     @classmethod
@@ -74,7 +76,12 @@ class DockerSandbox(Sandbox):
         """
         sandbox = cls(settings)
         try:
+            if sandbox._network:
+                sandbox._network.start()
             sandbox._container.start()
+            if sandbox._network:
+                with sandbox._container.engine("the network of a container cannot be started"):
+                    sandbox._network.ensure()
         except BaseException:
             sandbox.close()
             raise
@@ -100,12 +107,18 @@ class DockerSandbox(Sandbox):
 
         started, started_at = time.monotonic(), time.time()
         argv = ["sh", "-c", _RUN, _absolute(cwd), command]
-        with container.engine("a command cannot be run"), container.exec(argv, env) as process:
+        with (
+            container.engine("a command cannot be run"),
+            container.exec(argv, self._environment(env)) as process,
+        ):
             in_time = process.follow(keep, started + time_limit_sec)
             # What it left behind is ended too; the stream ends with the last process.
-            restarted = not (in_time and container.emptied(0.05)) and container.kill_all()
+            restarted = not (in_time and container.emptied(0.05)) and container.kill_all(
+                lambda sec: process.pause(keep, sec)
+            )
             process.drain(keep)
-            code = process.exit_code() if in_time else KILLED
+            # After a restart Podman does not know the command any more.
+            code = process.exit_code() if in_time and not restarted else KILLED
             duration_sec = time.monotonic() - started
             killed_by: Literal["time", "memory"] | None = None if in_time else "time"
             if in_time and code != 0 and container.ran_out_of_memory(started_at, code):
@@ -168,6 +181,10 @@ class DockerSandbox(Sandbox):
             content = output.read(max_bytes + 1)
             return content if output.at_end() and process.exit_code() == 0 else None
 
+    def refused(self) -> tuple[Refused, ...]:
+        """What commands asked for and their network does not reach."""
+        return self._network.refused() if self._network else ()
+
     def close(self) -> None:
         """Stop every process and remove the container; safe to call again.
 
@@ -182,8 +199,17 @@ class DockerSandbox(Sandbox):
             self._container.remove()
             raise
         finally:
+            if self._network:
+                self._network.close()
             self._container.disconnect()
         self._closed = True
+
+    def _environment(self, env: Mapping[str, str] | None) -> dict[str, str]:
+        """The variables of a command; if there is a network, it runs then."""
+        if not self._network:
+            return dict(env or {})
+        self._network.ensure()
+        return {**self._network.environment, **(env or {})}
 
 
 def _absolute(path: str) -> str:

@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.task import Resources
 from pytest_autoexp.sandbox.host import process
 from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import PythonEnvironment
 from pytest_autoexp.sandbox.host.seccomp import key_filter
 from pytest_autoexp.sandbox.host.view import SYSTEM, view
 
@@ -40,8 +42,12 @@ _ISOLATE = (
     *("--json-status-fd", str(process.REPORT_FD)),
     *("--proc", "/proc", "--dev", "/dev"),
     *(part for n in _PROC for part in ("--ro-bind-try", f"/proc/{n}", f"/proc/{n}")),
-    *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+    *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),
 )
+_LOCK_DEVICES = ("--remount-ro", "/dev")
+# CUDA looks up processors and memory nodes here.  The rest of /sys stays away: a caller who is
+# root could map the registers of PCI devices there.
+_SYSTEM_DEVICES = "/sys/devices/system"
 
 
 @cache
@@ -51,6 +57,7 @@ def bubblewrap_problem() -> str | None:
     if program is None:
         return "bubblewrap (bwrap) is not installed: install the system's package bubblewrap"
     isolate = [argument for argument in _ISOLATE if argument not in ("--json-status-fd", "3")]
+    isolate += _LOCK_DEVICES
     try:
         with tempfile.TemporaryFile() as file:
             file.write(key_filter())
@@ -89,6 +96,29 @@ class LocalSandbox(NoneSandbox):
     kind: str = "local"
     _own_view: ClassVar[bool] = True
 
+    def __init__(
+        self,
+        python: PythonEnvironment,
+        resources: Resources | None = None,
+        env: Mapping[str, str] | None = None,
+        hidden: tuple[Path, ...] = (),
+        devices: tuple[Path, ...] = (),
+    ) -> None:
+        """Make the private folder.
+
+        Args:
+            python: The interpreter that ``python`` means.
+            resources: What each command may use.
+            env: Environment variables for every command, beside the sandbox's own.
+            hidden: Files and folders of the host that commands may not see.
+            devices: Files in ``/dev`` that commands see and may open beside the usual ones.
+
+        Raises:
+            InfrastructureError: As for ``none``, and if bubblewrap does not work here.
+        """
+        self._devices = devices
+        super().__init__(python, resources, env, hidden)
+
     def _seen_as(self, name: str) -> str:
         return _VIEW[name]
 
@@ -117,7 +147,11 @@ class LocalSandbox(NoneSandbox):
     def _binds(self) -> Iterator[str]:
         """What is visible, in the order of mounting: the later hides the earlier."""
         folder = self._folder.path
-        yield from _system_binds()
+        for device in self._devices:
+            yield from ("--dev-bind-try", str(device), str(device))
+        if self._devices:
+            yield from ("--ro-bind-try", _SYSTEM_DEVICES, _SYSTEM_DEVICES)
+        yield from (*_LOCK_DEVICES, *_system_binds())
         for name in _OWN_ETC:
             yield from ("--ro-bind", str(folder / "etc" / name), f"/etc/{name}")
         for name, seen in _VIEW.items():

@@ -187,10 +187,9 @@ class NoneSandbox(Sandbox):
             "PATH": ":".join(path),
             "HOME": self._seen_as(_HOME),
             "TMPDIR": self._seen_as(_TMP),
+            "CUDA_VISIBLE_DEVICES": "",  # no GPU, unless the caller says which
             process.MARK: self._folder.path.name,
         }
-        if self.resources.gpus == 0:
-            own["CUDA_VISIBLE_DEVICES"] = ""
         return {**BASE_ENVIRONMENT, **own, **self._env}
 
     def _shell(self, command: str) -> tuple[str, ...]:
