@@ -5,8 +5,8 @@ Give the name of an image that the engine has, with Python in it:
     python benchmarks/docker.py python:3.12-slim
 
 A trial starts two containers, one for the agent and one to verify in, takes the tree in and
-out, and compares the metrics.  Beside it stands a pair of ``docker run``: one that does nothing, and
-one that runs the experiments' commands on the mounted code.  All ratios are of one run.
+out, and compares the metrics.  Beside it stands a pair of ``docker run``: one that does nothing,
+and one that runs the experiments' commands on the mounted code.  All ratios are of one run.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def main() -> None:
         ideal = pairs_sec(image, TRIALS, PARALLEL)
         print(f"{TRIALS} pairs, {PARALLEL} at once              {ideal:6.2f} s")
         print(
-            f"{TRIALS} trials, -n {PARALLEL}                  {run:6.2f} s  (ratio {run / ideal:.2f};"
-            f" without pytest's own start of {none:.1f} s: {(run - none) / ideal:.2f})"
+            f"{TRIALS} trials, -n {PARALLEL}                  {run:6.2f} s  "
+            f"(ratio {run / ideal:.2f}; {(run - none) / ideal:.2f} without the start of pytest's "
+            f"workers, {none:.1f} s)"
         )
 
 

@@ -184,7 +184,7 @@ def test_container_sees_all_gpus_that_the_task_asks_for(
 def test_container_without_leased_gpus_asks_for_none(
     own_engine: OwnEngine, base_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_autoexp.sandbox.docker.container import DockerSettings
+    from pytest_autoexp.sandbox.docker.options import DockerSettings
     from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
     monkeypatch.setenv("DOCKER_HOST", own_engine.host)
@@ -217,7 +217,7 @@ def test_engine_without_gpus_is_an_error_and_leaves_no_container(
 
 @pytest.mark.docker
 def test_podman_which_would_give_no_gpu_is_an_error(podman: str) -> None:
-    from pytest_autoexp.sandbox.docker.container import DockerSettings
+    from pytest_autoexp.sandbox.docker.options import DockerSettings
     from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
     settings = DockerSettings("any", Resources(gpus=1), uuid.uuid4().hex, "trial-1", ("0",))

@@ -46,8 +46,8 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
         InfrastructureError: If it cannot be made.
     """
     if kind == "docker":
-        from pytest_autoexp.sandbox.docker.container import DockerSettings
         from pytest_autoexp.sandbox.docker.images import ensure_image
+        from pytest_autoexp.sandbox.docker.options import DockerSettings
         from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
         suits = CUDA_BASE_IMAGE if trial.resources.gpus else BASE_IMAGE

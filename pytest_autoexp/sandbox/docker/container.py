@@ -6,32 +6,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from docker.errors import APIError, NotFound
-from docker.types import DeviceRequest, Ulimit
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.model.task import Resources
 from pytest_autoexp.sandbox.docker import podman
 from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 from pytest_autoexp.sandbox.docker.exec import USER, Exec, Output
-from pytest_autoexp.sandbox.docker.leftovers import OWNER_LABEL, RUN_LABEL, TRIAL_LABEL, Owner
-from pytest_autoexp.sandbox.environ import BASE_ENVIRONMENT
-from pytest_autoexp.sandbox.protocol import MAX_TREE_FILES
-from pytest_autoexp.sandbox.tree import SANDBOX_UID
-
-WORKSPACE = "/workspace"
-"""The workspace inside a container."""
+from pytest_autoexp.sandbox.docker.options import OWN_USER, DockerSettings, container_options
 
 KILLED = 128 + 9
 """Exit status of what was killed."""
 
-_HOME = "/home/agent"
-_TMP = "/tmp"
-_OWN_USER = "0:0"
 _OWN_PROCESSES = 2  # the init process and the sleeping one below it
 _KILL_SEC = 30.0
 _KILL_WAIT_SEC = 5.0
@@ -40,33 +27,6 @@ _REMOVE_WAIT_SEC = 20.0
 _LATE_CREATION_SEC = 2.0
 _OOM_WAIT_SEC = 0.3
 _COUNTERS_BYTES = 4096  # more than they have
-
-
-@dataclass(frozen=True)
-class DockerSettings:
-    """What a container is made of.
-
-    Attributes:
-        image: Name or id of an image that the engine has.
-        resources: What it may use.  Files are kept in memory: of the memory limit the
-            workspace takes at most half, ``/tmp`` and the home folder an eighth each.
-        run_id: The run that it belongs to.
-        trial_id: The trial that it belongs to.
-        devices: Indices or UUIDs of the GPUs that it sees.
-        network: The hosts that its commands reach; none if empty.
-    """
-
-    image: str
-    resources: Resources
-    run_id: str
-    trial_id: str
-    devices: tuple[str, ...] = ()
-    network: tuple[str, ...] = ()
-
-    @property
-    def workspace_bytes(self) -> int:
-        """Size of the workspace: half of the memory is left to processes, whatever is written."""
-        return min(self.resources.disk_bytes, self.resources.memory_bytes // 2)
 
 
 class Container:
@@ -100,11 +60,14 @@ class Container:
             now = datetime.fromisoformat(info["SystemTime"]).timestamp()
             self._clock_ahead_sec = now - (asked + time.time()) / 2
             podman.check_limits(info)
-            self._podman = podman.is_podman(self._client)
+            self._podman = podman.is_podman(info)
             self._check_gpus()
             self._creating = True
+            options = container_options(
+                self._settings, self._name, info["NCPU"], is_podman=self._podman
+            )
             try:
-                container = self._client.containers.create(**self._options(info["NCPU"]))
+                container = self._client.containers.create(**options)
             except APIError:
                 self._creating = False
                 raise
@@ -255,7 +218,7 @@ class Container:
         Args:
             argv: Program and arguments; something can be sent to it.
         """
-        return Exec(self._api, self._name, argv, stdin=True, user=_OWN_USER)
+        return Exec(self._api, self._name, argv, stdin=True, user=OWN_USER)
 
     def remove(self) -> None:
         """Stop every process and remove it; does nothing if it is not there.
@@ -293,49 +256,6 @@ class Container:
                 " Podman does not give through its Docker-compatible socket: set DOCKER_HOST to a"
                 " Docker engine, or use --sandbox=local"
             )
-
-    def _options(self, engine_cpus: int) -> dict[str, Any]:
-        settings, limits = self._settings, self._settings.resources
-        eighth = min(limits.disk_bytes, limits.memory_bytes // 8)
-        owned = f"uid={SANDBOX_UID},gid={SANDBOX_UID},mode=755,exec,nr_inodes={MAX_TREE_FILES}"
-        tmpfs = {
-            WORKSPACE: f"size={settings.workspace_bytes},{owned}",
-            _HOME: f"size={eighth},{owned}",
-            _TMP: f"size={eighth},mode=1777,exec,nr_inodes={MAX_TREE_FILES}",
-        }
-        gpus = DeviceRequest(device_ids=[*settings.devices], capabilities=[["gpu"]])
-        return {
-            "image": settings.image,
-            "name": self._name,
-            "labels": {
-                RUN_LABEL: settings.run_id,
-                TRIAL_LABEL: settings.trial_id,
-                OWNER_LABEL: str(Owner.this_process()),
-            },
-            # Root without capabilities: commands cannot end it, and it can do nothing.
-            "entrypoint": ["sleep", "2147483647"],
-            "user": _OWN_USER,
-            "init": True,
-            "healthcheck": {"test": ["NONE"]},
-            "hostname": "sandbox",
-            "working_dir": "/",
-            "environment": {**BASE_ENVIRONMENT, "HOME": _HOME, "TMPDIR": _TMP},
-            "use_config_proxy": False,
-            "network_mode": "none",
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-            "read_only": True,
-            "tmpfs": podman.plain_tmpfs(tmpfs) if self._podman else tmpfs,
-            "mem_limit": limits.memory_bytes,
-            "memswap_limit": limits.memory_bytes,
-            "nano_cpus": int(min(limits.cpus, engine_cpus) * 1e9),
-            "pids_limit": limits.pids,
-            "ulimits": [
-                Ulimit(name="fsize", soft=limits.disk_bytes, hard=limits.disk_bytes),
-                Ulimit(name="core", soft=0, hard=0),
-            ],
-            "device_requests": [gpus] if settings.devices else None,
-        }
 
     def _state(self) -> str:
         try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from docker import DockerClient
-
 from pytest_autoexp.model.errors import InfrastructureError
 
 TOP_COLUMNS = "user"
@@ -25,10 +23,13 @@ Control groups of version 1 and 2 have one of them each.  Podman has no event fo
 _TMPFS_OPTIONS = ("size", "exec")
 
 
-def is_podman(client: DockerClient) -> bool:
-    """True if it is Podman that answers."""
-    parts = client.version().get("Components", ())
-    return any(part["Name"].startswith("Podman") for part in parts)
+def is_podman(info: Mapping[str, Any]) -> bool:
+    """True if it is Podman that answers.
+
+    Args:
+        info: What the engine tells of itself.
+    """
+    return "BuildahVersion" in info
 
 
 def plain_tmpfs(tmpfs: Mapping[str, str]) -> dict[str, str]:

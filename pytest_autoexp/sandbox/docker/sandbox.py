@@ -10,14 +10,10 @@ from typing import Literal, Self
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult, Refused
 from pytest_autoexp.sandbox.capture import Capture
-from pytest_autoexp.sandbox.docker.container import (
-    KILLED,
-    WORKSPACE,
-    Container,
-    DockerSettings,
-)
+from pytest_autoexp.sandbox.docker.container import KILLED, Container
 from pytest_autoexp.sandbox.docker.exec import STDOUT, Input, Output
 from pytest_autoexp.sandbox.docker.network import Network
+from pytest_autoexp.sandbox.docker.options import WORKSPACE, DockerSettings
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
 from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
@@ -55,7 +51,7 @@ class DockerSandbox(Sandbox):
     """A sandbox that is a container; use :meth:`start`, and close it.
 
     See :class:`~pytest_autoexp.sandbox.protocol.Sandbox` for what its methods do, and
-    :class:`~pytest_autoexp.sandbox.docker.container.Container` for what isolates it.
+    :func:`~pytest_autoexp.sandbox.docker.options.container_options` for what isolates it.
     """
 
     kind = "docker"

@@ -49,7 +49,7 @@ def other_web() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def start(base_image: str) -> Start:
     """Starts a container whose commands reach the given hosts."""
-    from pytest_autoexp.sandbox.docker.container import DockerSettings
+    from pytest_autoexp.sandbox.docker.options import DockerSettings
     from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
     def start(*hosts: str, image: str = base_image) -> DockerSandbox:

@@ -45,7 +45,7 @@ def run_id() -> str:
 @pytest.fixture(scope="module")
 def start(base_image: str, run_id: str) -> Start:
     """Starts a container of this module's run."""
-    from pytest_autoexp.sandbox.docker.container import DockerSettings
+    from pytest_autoexp.sandbox.docker.options import DockerSettings
     from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
     def start(
@@ -576,7 +576,7 @@ OWNER = """
 import sys, time
 from pytest_autoexp.model.task import Resources
 from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
-from pytest_autoexp.sandbox.docker.container import DockerSettings
+from pytest_autoexp.sandbox.docker.options import DockerSettings
 sandbox = DockerSandbox.start(DockerSettings(sys.argv[1], Resources(), sys.argv[2], "t"))
 print("started", flush=True)
 time.sleep(1000)
