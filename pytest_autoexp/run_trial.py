@@ -6,16 +6,19 @@ pytest's fixtures only carry these here.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_autoexp.limits import LimitedSandbox, time_limit
-from pytest_autoexp.model.errors import InfrastructureError, LimitReached
+from pytest_autoexp.model.errors import (
+    InfrastructureError,
+    LimitReached,
+    SandboxExhaustedError,
+)
 from pytest_autoexp.model.result import (
     AgentResult,
     Artifacts,
@@ -78,21 +81,19 @@ def run_trial(
         left, verified = folder / "left", folder / "verified"
         pristine = verified / CODE_DIR
         agent, agent_sec = _run_agent(trial, sandbox, call_agent)
-        stayed = sandbox.get(left)
+        stayed = _take_out(sandbox, left)
         refused = sandbox.refused()
-        with ExitStack() as stack:
-            # Removing it takes a while; nothing runs in it any more.
-            closing = stack.enter_context(ThreadPoolExecutor(1)).submit(sandbox.close)
-            write_masked_code(task, trial.masked, pristine)
-            solution = read_solution(task, trial.masked, pristine, left)
+        sandbox.close()
 
-            started = time.monotonic()
-            fresh = stack.enter_context(make_sandbox())
-            closing.result()  # the agent's is gone before anything runs in the fresh one
+        write_masked_code(task, trial.masked, pristine)
+        solution = read_solution(task, trial.masked, pristine, left)
+
+        started = time.monotonic()
+        with make_sandbox() as fresh:
             solution = without_shadowing(solution, pristine, fresh)
             _apply(solution, pristine)
             experiments = tuple(
-                _run_experiment(experiment, verified, fresh, trial.default_rtol)
+                _judge(experiment, verified, fresh, trial.default_rtol)
                 for experiment in task.relevant_experiments(trial.masked)
             )
         verify_sec = time.monotonic() - started
@@ -152,6 +153,35 @@ def _apply(solution: Solution, code: Path) -> None:
         file = code / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(source)
+
+
+def _take_out(sandbox: Sandbox, left: Path) -> tuple[str, ...]:
+    """Copy what the agent leaves to ``left``; lines for what stays behind."""
+    try:
+        return sandbox.get(left)
+    except SandboxExhaustedError as exc:  # it has only itself to blame
+        left.mkdir(exist_ok=True)
+        return (f"the whole workspace: {exc}",)
+
+
+def _judge(
+    experiment: Experiment, folder: Path, sandbox: Sandbox, default_rtol: float
+) -> ExperimentResult:
+    """Run an experiment, whatever it does to its sandbox."""
+    try:
+        return _run_experiment(experiment, folder, sandbox, default_rtol)
+    except SandboxExhaustedError as exc:
+        return ExperimentResult(
+            name=experiment.name,
+            hidden=experiment.hidden,
+            checks=failed_checks(experiment, "not measured"),
+            exit_code=128 + signal.SIGKILL,
+            killed_by="memory",
+            duration_sec=0.0,
+            problem=str(exc),
+            stdout="",
+            stderr="",
+        )
 
 
 def _run_experiment(

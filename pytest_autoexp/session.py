@@ -192,6 +192,7 @@ class RunReport:
         self._config = config
         self._run = run
         self._is_worker = hasattr(config, "workerinput")
+        self._judged: set[str] = set()
 
     def pytest_report_header(self) -> list[str]:
         """Agent, sandbox and what it isolates, and what is asked for but does not exist."""
@@ -248,13 +249,21 @@ class RunReport:
             "sandbox": self._run.sandbox,
         }
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember which tests have their verdict."""
+        if report.when == "call":
+            self._judged.add(report.nodeid)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """A worker that died is no verdict: its test is an error, and recorded as one."""
+        if crashitem in self._judged:  # its verdict stands
+            report.when = "teardown"
+            return
         report.when = "setup"
         try:
             found = trial_of(crashitem, self._config.rootpath)
-        except TaskError:  # edited meanwhile
+        except (TaskError, UsageError):  # edited meanwhile
             return
         if found is not None:
             trial = describe_trial(self._run, *found)

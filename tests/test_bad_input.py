@@ -324,6 +324,24 @@ def test_a_worker_that_dies_is_an_error_and_the_others_go_on(
     assert 'errors="1" failures="2"' in (project / "out.xml").read_text()
 
 
+def test_a_worker_that_dies_after_the_verdict_leaves_it(
+    pytester: pytest.Pytester, project: Path, results: Results
+) -> None:
+    pytester.makeconftest(
+        """
+        import os, signal, pytest
+
+        @pytest.fixture(autouse=True)
+        def dies_late():
+            yield
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    result = run(pytester, "--agent=oracle", "-n1")
+    assert [line["outcome"] for line in results()] == ["passed"]
+    result.stdout.re_match_lines([r"oracle +1 +100.0% +1 +0 +0"])
+
+
 def test_results_that_cannot_be_written_in_mid_run_are_an_error(
     pytester: pytest.Pytester, project: Path
 ) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_autoexp.loading.loader import load_task, task_digest
-from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.model.result import AgentResult, Artifacts, TrialResult
+from pytest_autoexp.model.errors import InfrastructureError, SandboxExhaustedError
+from pytest_autoexp.model.result import AgentResult, Artifacts, CommandResult, TrialResult
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.run_trial import run_trial
@@ -147,6 +148,34 @@ def test_the_agents_trajectory_is_kept_only_from_its_workspace(run: RunAgent) ->
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "missing", "code"])
 def test_a_trajectory_elsewhere_is_none(run: RunAgent, path: str) -> None:
     assert run(lambda sandbox: AgentResult(trajectory=path), MEAN)[1].trajectory is None
+
+
+class Exhausted(NoneSandbox):
+    """One that has no memory left as soon as something was run in it."""
+
+    def run(self, command: str, **arguments: Any) -> CommandResult:
+        if "main.py" in command:
+            raise SandboxExhaustedError("the sandbox is out of memory")
+        return super().run(command, **arguments)
+
+    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+        raise SandboxExhaustedError("the sandbox is out of memory")
+
+
+def test_commands_that_use_up_their_sandbox_have_failed(task: Task) -> None:
+    trial = Trial(task.id, task_digest(task), 1, 0, 0, (MEAN,), "x")
+    python = running_python()
+    with Exhausted(python) as sandbox:
+        agent = shell("python main.py")
+        result, _ = run_trial(trial, task, sandbox, agent, lambda: Exhausted(python))
+    assert not result.passed
+    assert result.agent.exit_status == (
+        "crashed: SandboxExhaustedError: the sandbox is out of memory"
+    )
+    assert result.dropped[-1] == "the whole workspace: the sandbox is out of memory"
+    assert {(e.killed_by, e.problem) for e in result.experiments} == {
+        ("memory", "the sandbox is out of memory")
+    }
 
 
 def test_what_is_ours_to_blame_is_not_judged(run: RunAgent) -> None:

@@ -22,6 +22,13 @@ class InfrastructureError(AutoexpError):
     """Something on our side broke: image, container, environment, or the task itself."""
 
 
+class SandboxExhaustedError(AutoexpError):
+    """What ran in a sandbox used up its memory, so that the sandbox does not work any more.
+
+    It is the doing of the commands, no fault of ours: it ends an agent, and fails an experiment.
+    """
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong in a file.

@@ -40,6 +40,10 @@ def cache_dir() -> Path:
     return folder
 
 
+class BuildFailedError(InfrastructureError):
+    """A build that ran and failed, and would again; not one that some passing fault ended."""
+
+
 @dataclass(frozen=True)
 class Builds:
     """What a run builds that all its processes, and later runs, use again.
@@ -64,8 +68,8 @@ class Builds:
             build: Builds it.
 
         Raises:
-            InfrastructureError: If ``build`` raises it, or did so before in any process of
-                this run.
+            InfrastructureError: If ``build`` raises it, or raised a :class:`BuildFailedError`
+                before in any process of this run.
         """
         if there():
             return
@@ -76,7 +80,7 @@ class Builds:
                 raise InfrastructureError(f"{failed[1]}\n(not tried again in this run)")
             try:
                 build()
-            except InfrastructureError as error:
+            except BuildFailedError as error:
                 file.write_text(json.dumps([self.run_id, str(error)]))
                 raise
             file.write_text("")
@@ -84,7 +88,7 @@ class Builds:
 
 def _failed(file: Path) -> tuple[str, str] | None:
     """The run in which a build failed last, and why; None if it did not."""
-    with suppress(ValueError):  # empty, or its writer was killed
+    with suppress(ValueError, TypeError):  # empty, or its writer was killed
         run_id, problem = json.loads(file.read_text())
         return str(run_id), str(problem)
     return None

@@ -137,12 +137,12 @@ def lease(
 
     A GPU is held by a Unix socket with its name in Linux's abstract namespace, which only one
     process can bind, whoever its user is, and which the kernel frees the moment that process
-    ends, however it ends.  Children do not inherit it.  Processes in another network
+    ends, however it ends.  Programs that it starts do not inherit it.  Processes in another network
     namespace (a container) and on another machine that uses the same remote engine have other
     sockets: give such runs different GPUs.
 
-    All are taken at once or none, so that two who wait cannot block each other.  Of those who
-    want some of the same GPUs one after another is served: who needs many is not overtaken.
+    All are taken at once or none, so that two who wait cannot block each other.  Of those
+    who choose from the same list one after another is served: who needs many is not overtaken.
 
     Args:
         count: How many; at least 1.

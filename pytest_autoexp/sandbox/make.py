@@ -92,9 +92,12 @@ def remove_leftovers(*, docker: bool, ended_run: str | None = None) -> tuple[str
     """
     from pytest_autoexp.sandbox.host import none
 
-    lines = none.remove_leftovers()
-    if docker:
-        from pytest_autoexp.sandbox.docker import leftovers
+    lines: tuple[str, ...] = ()
+    try:
+        lines += none.remove_leftovers()
+    finally:  # what is stuck in a folder keeps no container
+        if docker:
+            from pytest_autoexp.sandbox.docker import leftovers
 
-        lines += leftovers.remove_leftovers(ended_run)
+            lines += leftovers.remove_leftovers(ended_run)
     return lines

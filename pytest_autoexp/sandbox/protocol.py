@@ -24,8 +24,10 @@ class Sandbox(Protocol):
 
     Every path is relative to the workspace, with forward slashes.  Whatever goes wrong on
     our side (engine, container, host disk) raises
-    :class:`~pytest_autoexp.model.errors.InfrastructureError`; what the commands do never
-    raises.  A sandbox is a context manager; leaving it closes it.
+    :class:`~pytest_autoexp.model.errors.InfrastructureError`; what the commands do does not
+    raise, unless it leaves nothing to go on with: then it is a
+    :class:`~pytest_autoexp.model.errors.SandboxExhaustedError`.  A sandbox is a context
+    manager; leaving it closes it.
 
     Attributes:
         kind: ``"docker"``, ``"local"``, ``"none"`` or a name of the user's own.
@@ -62,7 +64,8 @@ class Sandbox(Protocol):
     def put(self, source: Path, path: str = "") -> None:
         """Make the folder ``path`` of the workspace an exact copy of the host folder ``source``.
 
-        What was there before is gone afterwards.
+        What was there before is gone afterwards; for the whole workspace, so is what commands
+        left in their home folder and in folders for temporary files.
         """
         ...
 
@@ -94,10 +97,7 @@ class Sandbox(Protocol):
         return ()
 
     def close(self) -> None:
-        """Stop every process and remove everything.
-
-        May be called more than once, and from another thread than its commands were.
-        """
+        """Stop every process and remove everything.  May be called more than once."""
         ...
 
     def __enter__(self) -> Self:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.cache import cache_dir, lock
+from pytest_autoexp.sandbox.cache import BuildFailedError, Builds, cache_dir, lock
 
 HOLD = """
 import sys, time
@@ -117,3 +117,46 @@ def test_lock_is_freed_by_an_exception() -> None:
         raise KeyError
     with lock("x"):
         pass
+
+
+class TestOnce:
+    """A build: `fails` says with what, in the order of the tries."""
+
+    @pytest.mark.parametrize(
+        ("fails", "runs", "tries"),
+        [
+            ([None], ["a"], 1),
+            ([BuildFailedError("no")], ["a", "a"], 1),
+            ([BuildFailedError("no"), None], ["a", "b", "b"], 2),
+            ([InfrastructureError("the engine was away"), None], ["a", "a"], 2),
+        ],
+        ids=["builds", "fails", "another-run-tries-again", "a-passing-fault-is-tried-again"],
+    )
+    def test_it_is_tried(
+        self, fails: list[InfrastructureError | None], runs: list[str], tries: int
+    ) -> None:
+        tried: list[str] = []
+        there: list[bool] = []
+
+        def build(run: str) -> None:
+            failure = fails[len(tried)]
+            tried.append(run)
+            if failure is not None:
+                raise failure
+            there.append(True)
+
+        for run in runs:
+            try:
+                Builds(run, print).once("x", "a thing", lambda: bool(there), lambda r=run: build(r))
+            except InfrastructureError as error:
+                last = str(error)
+        assert len(tried) == tries
+        if not there:
+            assert last == "no\n(not tried again in this run)"
+
+    @pytest.mark.parametrize("note", ["", "{", "12", "null", "[]", '["run"]', "\0"])
+    def test_a_note_that_cannot_be_read_says_nothing(self, note: str, cache: Path) -> None:
+        (cache_dir() / "x.lock").write_text(note)
+        built: list[bool] = []
+        Builds("run", print).once("x", "a thing", lambda: False, lambda: built.append(True))
+        assert built == [True]

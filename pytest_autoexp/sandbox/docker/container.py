@@ -10,7 +10,7 @@ from datetime import datetime
 
 from docker.errors import APIError, NotFound
 
-from pytest_autoexp.model.errors import InfrastructureError
+from pytest_autoexp.model.errors import InfrastructureError, SandboxExhaustedError
 from pytest_autoexp.sandbox.docker import podman
 from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 from pytest_autoexp.sandbox.docker.exec import USER, Exec, Output
@@ -89,13 +89,33 @@ class Container:
 
         Args:
             doing: What was tried, for the message.
+
+        Raises:
+            InfrastructureError: If it went wrong.
+            SandboxExhaustedError: If it did because commands left no memory for it.
         """
+        started_at = time.time()
         try:
             with engine_errors(doing):
                 yield
         except InfrastructureError as error:
+            if self._is_exhausted(started_at):
+                raise SandboxExhaustedError(
+                    "the sandbox is out of memory, and of no use any more"
+                ) from error
             error.add_note(self._state())
             raise
+
+    def _is_exhausted(self, started_at: float) -> bool:
+        """True if the kernel ended the container, or something since then, for memory."""
+        try:
+            with engine_errors("its state cannot be told"):
+                state = self._api.inspect_container(self._name)["State"]
+                if state["Running"]:
+                    return self.ran_out_of_memory(started_at, KILLED)
+                return bool(state["OOMKilled"])
+        except InfrastructureError:
+            return False
 
     def emptied(self, wait_sec: float, pause: Callable[[float], None] = time.sleep) -> bool:
         """True once the container has only its own processes.

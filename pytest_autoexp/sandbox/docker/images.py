@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Environment
-from pytest_autoexp.sandbox.cache import Builds
+from pytest_autoexp.sandbox.cache import BuildFailedError, Builds
 from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 from pytest_autoexp.text import printable
 
@@ -64,7 +64,7 @@ def ensure_image(environment: Environment, base_image: str, builds: Builds) -> s
 def _ensure(client: DockerClient, environment: Environment, base_image: str, builds: Builds) -> str:
     if environment.dockerfile is None and not environment.requirements:
         _base_id(client, base_image, builds)
-        return base_image
+        return _without_volumes(client, base_image)
     dockerfile = _dockerfile(environment, base_image)
     takes_base = environment.dockerfile is None or BASE_ARGUMENT in dockerfile
     base_id = _base_id(client, base_image, builds) if takes_base else ""
@@ -78,7 +78,20 @@ def _ensure(client: DockerClient, environment: Environment, base_image: str, bui
         lambda: _find(client, tag) is not None,
         lambda: _build(client, tag, dockerfile, arguments, builds.say),
     )
-    return tag
+    return _without_volumes(client, tag)
+
+
+def _without_volumes(client: DockerClient, name: str) -> str:
+    """The same name, if the image declares no volumes: those would be disk without a limit."""
+    with engine_errors(f"image {name} cannot be looked up"):
+        volumes = client.images.get(name).attrs["Config"].get("Volumes")
+    if volumes:
+        raise InfrastructureError(
+            f"image {name} declares VOLUME {' '.join(volumes)}, which would lie on the host's disk"
+            " without a limit: take the line out of the task's Dockerfile, or base it on another"
+            " image"
+        )
+    return name
 
 
 def _dockerfile(environment: Environment, base_image: str) -> str:
@@ -125,7 +138,8 @@ def _pull(client: DockerClient, base_image: str, say: Callable[[str], None]) -> 
             log = client.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
             _follow(log, f"base image {base_image} cannot be pulled", say)
     except InfrastructureError as error:
-        raise InfrastructureError(
+        refused = isinstance(error, BuildFailedError) or isinstance(error.__cause__, APIError)
+        raise (BuildFailedError if refused else InfrastructureError)(
             f"{error}\nName an image that the engine has, or can pull, with"
             " -o autoexp_base_image=NAME, or use --sandbox=local."
         ) from error
@@ -185,4 +199,4 @@ def _follow(log: Iterable[Any], failed: str, say: Callable[[str], None]) -> None
             said_at = time.monotonic()
             say(f"... {last[-1]}")
     if problem:
-        raise InfrastructureError("\n".join([f"{failed}: {problem}", *last]))
+        raise BuildFailedError("\n".join([f"{failed}: {problem}", *last]))

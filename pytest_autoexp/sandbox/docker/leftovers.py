@@ -47,7 +47,7 @@ class Owner:
     @classmethod
     def this_process(cls) -> Owner:
         """The process that asks."""
-        return cls(platform.node(), _boot(), os.getpid(), _started(os.getpid()))
+        return cls(platform.node(), _boot(), os.getpid(), _started(os.getpid()) or "")
 
     @classmethod
     def from_label(cls, label: str) -> Owner | None:
@@ -67,7 +67,8 @@ class Owner:
             return True
         except PermissionError:
             pass
-        return _started(self.pid) != self.started
+        started = _started(self.pid)
+        return started is not None and started != self.started
 
 
 def remove_leftovers(ended_run: str | None = None) -> tuple[str, ...]:
@@ -149,10 +150,13 @@ def _boot() -> str:
     return "unknown"
 
 
-def _started(pid: int) -> str:
-    """Start time of a process in clock ticks since boot; empty if it ended or without a /proc."""
+def _started(pid: int) -> str | None:
+    """Start time of a process in clock ticks since boot; empty if it ended.
+
+    None where it cannot be told: without a /proc, or where that hides others' processes.
+    """
     with suppress(OSError):
         # proc(5): the name in parentheses may hold anything; fields 3 and 22 count.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "" if fields[0] in "ZX" else fields[19]
-    return ""
+    return None

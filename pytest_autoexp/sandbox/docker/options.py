@@ -20,6 +20,7 @@ WORKSPACE = "/workspace"
 OWN_USER = "0:0"
 """User and group of the plugin's own processes in a container: root, without capabilities."""
 
+_LIFETIME_SEC = 30 * 24 * 3600  # of one that nobody can tell to be left, as from a lost machine
 _HOME = "/home/agent"
 _TMP = "/tmp"
 
@@ -47,7 +48,11 @@ class DockerSettings:
 
     @property
     def workspace_bytes(self) -> int:
-        """Size of the workspace: half of the memory is left to processes, whatever is written."""
+        """Size of the workspace.
+
+        Whatever is written there, to ``/tmp``, to the home folder and to ``/dev/shm``, an eighth
+        of the memory is left to processes.
+        """
         return min(self.resources.disk_bytes, self.resources.memory_bytes // 2)
 
 
@@ -80,7 +85,7 @@ def container_options(
             OWNER_LABEL: str(Owner.this_process()),
         },
         # Root without capabilities: commands cannot end it, and it can do nothing.
-        "entrypoint": ["sleep", "2147483647"],
+        "entrypoint": ["sleep", str(_LIFETIME_SEC)],
         "user": OWN_USER,
         "init": True,
         "healthcheck": {"test": ["NONE"]},
@@ -92,6 +97,9 @@ def container_options(
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "read_only": True,
+        # A segment of shared memory goes with the last process that uses it.
+        "sysctls": {"kernel.shm_rmid_forced": "1"},
+        "shm_size": eighth,
         "tmpfs": podman.plain_tmpfs(tmpfs) if is_podman else tmpfs,
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,

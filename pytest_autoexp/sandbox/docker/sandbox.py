@@ -11,13 +11,16 @@ from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult, Refused
 from pytest_autoexp.sandbox.capture import Capture
 from pytest_autoexp.sandbox.docker.container import KILLED, Container
-from pytest_autoexp.sandbox.docker.exec import STDOUT, Input, Output
+from pytest_autoexp.sandbox.docker.exec import STDOUT, Exec, Input, Output
 from pytest_autoexp.sandbox.docker.network import Network
 from pytest_autoexp.sandbox.docker.options import WORKSPACE, DockerSettings
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
 from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
 _TAIL_BYTES = 64 * 1024  # more than a tar stream is padded with at its end
+
+_NOT_THERE = 66  # EX_NOINPUT of sysexits.h
+_SIGNALLED = 126  # from here on a status says that a program could not run, or was killed
 
 _RESTARTED = (
     "\n[the container had to be restarted to end this command: the workspace is empty now]\n"
@@ -31,18 +34,23 @@ for above; do
     if [ -L "$above" ] || ! [ -d "$above" ]; then rm -rf -- "$above" && mkdir -- "$above"; fi
     chmod u+rwx -- "$above"
 done
+if [ "$0" = {WORKSPACE} ]; then
+    find "$HOME" /tmp /dev/shm -mindepth 1 -maxdepth 1 -exec chmod -R u+rwX {{}} + \\
+        -exec rm -rf -- {{}} + 2>/dev/null
+fi
 cd -- "$0" && chmod -R u+rwX . 2>/dev/null
 find . -mindepth 1 -maxdepth 1 -exec rm -rf -- {{}} + && exec tar -x -f -
 """
 # No component of the path may be a link, so where it leads must be what it says.
-_PACK = """
-cd -- "$0" 2>/dev/null || exit 0
-[ "$(pwd -P)" = "$0" ] || { echo "$0: a symbolic link" >&2; exit 0; }
+_PACK = f"""
+cd -- "$0" 2>/dev/null || exit {_NOT_THERE}
+[ "$(pwd -P)" = "$0" ] || {{ echo "$0: a symbolic link" >&2; exit {_NOT_THERE}; }}
 chmod -R u+rX . 2>/dev/null
 exec tar -c -f - .
 """
-_READ = """
-cd -- "$0" 2>/dev/null && [ "$(pwd -P)" = "$0" ] && [ -f "$1" ] && ! [ -L "$1" ] || exit 66
+_READ = f"""
+cd -- "$0" 2>/dev/null && [ "$(pwd -P)" = "$0" ] && [ -f "$1" ] && ! [ -L "$1" ] ||
+    exit {_NOT_THERE}
 exec head -c "$2" -- "$1"
 """
 
@@ -163,6 +171,8 @@ class DockerSandbox(Sandbox):
             if not output.at_end():
                 left = unpack_checked(output, dest)
                 output.read(_TAIL_BYTES)
+            if process.ended:  # or it is over a limit, and ended by us
+                self._check_own(process, failed)
         said = output.errors.text().splitlines()
         return (*left, *(line.removeprefix("tar: ") for line in said))
 
@@ -175,7 +185,15 @@ class DockerSandbox(Sandbox):
         with self._container.engine(failed), self._container.exec(argv) as process:
             output = Output(process)
             content = output.read(max_bytes + 1)
-            return content if output.at_end() and process.exit_code() == 0 else None
+            return content if output.at_end() and not self._check_own(process, failed) else None
+
+    def _check_own(self, process: Exec, failed: str) -> int:
+        """The exit status of a program of ours; an error of ours if it was not left to end."""
+        code = process.exit_code()
+        if code >= _SIGNALLED:
+            self._container.check_alive()
+            raise InfrastructureError(f"{failed}: its program ended with status {code}")
+        return code
 
     def refused(self) -> tuple[Refused, ...]:
         """What commands asked for and their network does not reach."""

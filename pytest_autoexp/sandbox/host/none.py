@@ -123,6 +123,9 @@ class NoneSandbox(Sandbox):
 
     def put(self, source: Path, path: str = "") -> None:
         """Make a folder of the workspace an exact copy of ``source``; see the protocol."""
+        if not parts_of(path):
+            for name in (_HOME, _TMP):
+                remove_tree(self._folder.path / name)
         put_tree(source, self._folder.path, "/".join((_WORKSPACE, *parts_of(path))))
 
     def get(self, dest: Path, path: str = "") -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.cache import Builds, cache_dir
+from pytest_autoexp.sandbox.cache import BuildFailedError, Builds, cache_dir
 from pytest_autoexp.sandbox.folder import remove_tree
 from pytest_autoexp.sandbox.host import process
 
@@ -181,7 +181,7 @@ def _call(python: str, module: list[str], names: str) -> None:
     result = process.run(command, _BUILD_LIMIT_SEC).result
     if not result.ok:
         lines = (result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:]
-        raise InfrastructureError(
+        raise BuildFailedError(
             f"the environment for {names} cannot be built: {module[0]} ended with status"
             f" {result.exit_code}\n" + "\n".join(lines) + "\nInstall the task's requirements into"
             f" the interpreter that runs pytest ({sys.executable}) or mend pip's settings"

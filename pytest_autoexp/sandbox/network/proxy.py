@@ -38,7 +38,7 @@ class Proxy:
         self._hosts = hosts
         self._since = time.monotonic()
         self._refused: dict[tuple[str, int], Refused] = {}
-        self._lock = threading.Lock()  # the relay's thread asks for connections
+        self._lock = threading.RLock()  # the relay's thread asks for connections
         self._running: _Running | None = None
 
     def start(self) -> None:
@@ -47,12 +47,10 @@ class Proxy:
         Raises:
             InfrastructureError: If it cannot be started.
         """
-        if self._running is not None and self._running.process.poll() is None:
-            return
-        self.close()
-        running = _Running.start(self._hosts)
         with self._lock:
-            self._running = running
+            if self._running is None or self._running.process.poll() is not None:
+                self.close()
+                self._running = _Running.start(self._hosts)
 
     def wait_until_ready(self) -> None:
         """Return when connections can be made.
@@ -60,23 +58,24 @@ class Proxy:
         Raises:
             InfrastructureError: If it does not come up; shows the end of what it said.
         """
-        running = self._running
-        if running is None or running.is_ready:
-            return
-        message = b""
-        if select.select([running.control], [], [], _START_SEC)[0]:
-            message = running.control.recv(_MESSAGE_BYTES)
-        if not message:
-            said = running.said()
-            self.close()
-            raise InfrastructureError(
-                f"the proxy for ini autoexp_network = {','.join(self._hosts)} does not start:"
-                f" {said}"
-            )
-        running.is_ready = True
+        with self._lock:
+            running = self._running
+            if running is None or running.is_ready:
+                return
+            message = b""
+            if select.select([running.control], [], [], _START_SEC)[0]:
+                message = running.control.recv(_MESSAGE_BYTES)
+            if not message:
+                said = running.said()
+                self.close()
+                raise InfrastructureError(
+                    f"the proxy for ini autoexp_network = {','.join(self._hosts)} does not start:"
+                    f" {said}"
+                )
+            running.is_ready = True
 
     def connect(self) -> socket.socket:
-        """A new connection to the proxy.
+        """A new connection to the proxy, which is started again if it died.
 
         Raises:
             OSError: If it does not run.
@@ -84,6 +83,11 @@ class Proxy:
         with self._lock:
             if self._running is None:
                 raise ConnectionRefusedError
+            try:
+                self.start()
+                self.wait_until_ready()
+            except InfrastructureError as error:
+                raise ConnectionRefusedError from error
             self._take_refused(self._running)
             near, far = socket.socketpair()
             with far:

@@ -164,6 +164,11 @@ def test_failed_build_tells_why_and_is_not_tried_again(
     assert said == []
 
 
+def test_volumes_are_refused(ensure: Ensure, dockerfile: Callable[..., Environment]) -> None:
+    with pytest.raises(InfrastructureError, match="declares VOLUME /data, which would lie"):
+        ensure(dockerfile("VOLUME /data"))
+
+
 def test_unreadable_dockerfile_is_our_error(ensure: Ensure, tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match=r"none cannot be read as a Dockerfile"):
         ensure(Environment(dockerfile=str(tmp_path / "none")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -48,6 +49,21 @@ def test_killed_process_is_dead_before_anybody_waited_for_it() -> None:
         assert process.stdout is not None
         process.stdout.read()  # its end: the process has ended
         _until_dead(owner)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a /proc of its own")
+def test_process_that_proc_hides_may_live() -> None:
+    script = (
+        "import os, subprocess, sys;"
+        "from pytest_autoexp.sandbox.docker.leftovers import Owner;"
+        "owner = Owner.from_label(sys.argv[1]);"
+        "subprocess.run(['mount', '-t', 'proc', '-o', 'hidepid=2', 'proc', '/proc'], check=True);"
+        "os.setgid(65534); os.setuid(65534);"
+        "print(os.path.exists(f'/proc/{owner.pid}'), owner.is_dead())"
+    )
+    command = ["unshare", "--mount", sys.executable, "-c", script, str(Owner.this_process())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
 
 
 def _started(pid: int) -> str:

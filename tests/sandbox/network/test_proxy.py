@@ -197,6 +197,7 @@ def test_large_bodies_arrive_both_ways(to_web: Proxy, web: int) -> None:
     size = 20_000_000
     body = ask(to_web, get(f"localhost:{web}", f"/big/{size}")).partition(b"\r\n\r\n")[2]
     assert body == pattern(size)
+    size = 4_000_000
     head = f"POST http://localhost:{web}/ HTTP/1.1\r\nContent-Length: {size}\r\n\r\n"
     assert ask(to_web, head.encode() + pattern(size)).endswith(b"%d True" % size)
 
@@ -277,12 +278,8 @@ def test_it_starts_again_when_it_died(to_web: Proxy, web: int) -> None:
     ask(to_web, connect("b.example:443"))
     first.kill()
     first.wait()
-    with pytest.raises(OSError, match="Broken pipe"):
-        to_web.connect()
-    to_web.start()
-    to_web.wait_until_ready()
-    assert process_of(to_web) is not first
     assert status(ask(to_web, get(f"localhost:{web}"))) == 200
+    assert process_of(to_web) is not first
     assert [r.host for r in to_web.refused()] == ["b.example"]
 
 
