@@ -6,13 +6,13 @@ pytest's fixtures only carry these here.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_autoexp.experiments import run_experiment
 from pytest_autoexp.limits import LimitedSandbox, time_limit
 from pytest_autoexp.model.errors import (
     InfrastructureError,
@@ -22,28 +22,19 @@ from pytest_autoexp.model.errors import (
 from pytest_autoexp.model.result import (
     AgentResult,
     Artifacts,
-    ExperimentResult,
     TrialResult,
     cleaned,
 )
-from pytest_autoexp.model.task import Experiment, Task
-from pytest_autoexp.model.trial import CODE_DIR, METRICS_VARIABLE, Trial
+from pytest_autoexp.model.task import Task
+from pytest_autoexp.model.trial import CODE_DIR, Trial
 from pytest_autoexp.sandbox.folder import PrivateFolder
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.solution import Solution, read_solution, without_shadowing
 from pytest_autoexp.text import printable
 from pytest_autoexp.verify import (
-    MAX_METRICS_BYTES,
-    MetricsUnreadableError,
-    capture_metrics,
     check_metrics,
-    failed_checks,
-    parse_metrics,
 )
 from pytest_autoexp.workspace import write_masked_code
-
-METRICS_FILE = "metrics.json"
-"""Where an experiment writes its metrics during verification, inside the workspace."""
 
 MAX_TRAJECTORY_BYTES = 64 * 1024**2
 """How much of an agent's record is kept."""
@@ -93,7 +84,7 @@ def run_trial(
             solution = without_shadowing(solution, pristine, fresh)
             _apply(solution, pristine)
             experiments = tuple(
-                _judge(experiment, verified, fresh, trial.default_rtol)
+                run_experiment(experiment, verified, fresh, trial.default_rtol)
                 for experiment in task.relevant_experiments(trial.masked)
             )
         verify_sec = time.monotonic() - started
@@ -162,74 +153,6 @@ def _take_out(sandbox: Sandbox, left: Path) -> tuple[str, ...]:
     except SandboxExhaustedError as exc:  # it has only itself to blame
         left.mkdir(exist_ok=True)
         return (f"the whole workspace: {exc}",)
-
-
-def _judge(
-    experiment: Experiment, folder: Path, sandbox: Sandbox, default_rtol: float
-) -> ExperimentResult:
-    """Run an experiment, whatever it does to its sandbox."""
-    try:
-        return _run_experiment(experiment, folder, sandbox, default_rtol)
-    except SandboxExhaustedError as exc:
-        return ExperimentResult(
-            name=experiment.name,
-            hidden=experiment.hidden,
-            checks=failed_checks(experiment, "not measured"),
-            exit_code=128 + signal.SIGKILL,
-            killed_by="memory",
-            duration_sec=0.0,
-            problem=str(exc),
-            stdout="",
-            stderr="",
-        )
-
-
-def _run_experiment(
-    experiment: Experiment, verified: Path, sandbox: Sandbox, default_rtol: float
-) -> ExperimentResult:
-    """Run one experiment in a workspace made anew and judge its metrics."""
-    sandbox.put(verified)
-    run = sandbox.run(
-        experiment.command,
-        time_limit_sec=experiment.timeout_sec,
-        cwd=CODE_DIR,
-        env={METRICS_VARIABLE: f"{sandbox.workspace}/{METRICS_FILE}"},
-    )
-    measured: dict[str, Any] | None = None
-    if run.killed_by == "time":
-        problem = f"stopped at its time limit of {experiment.timeout_sec:g} s"
-    elif run.killed_by == "memory":
-        problem = "out of memory"
-    elif run.exit_code != 0:
-        problem = f"exit status {run.exit_code}"
-    elif experiment.capture:
-        problem, measured = "", capture_metrics(run.stdout, experiment.capture)
-    else:
-        problem, measured = _read_metrics(sandbox)
-    return ExperimentResult(
-        name=experiment.name,
-        hidden=experiment.hidden,
-        checks=failed_checks(experiment, "not measured")
-        if measured is None
-        else check_metrics(experiment, measured, default_rtol),
-        exit_code=run.exit_code,
-        killed_by=run.killed_by,
-        duration_sec=run.duration_sec,
-        problem=problem,
-        stdout=run.stdout,
-        stderr=run.stderr,
-    )
-
-
-def _read_metrics(sandbox: Sandbox) -> tuple[str, dict[str, Any] | None]:
-    """What is wrong with the metrics file (or an empty string), and the metrics."""
-    content = sandbox.read(METRICS_FILE, MAX_METRICS_BYTES)
-    if content is None:
-        return f"wrote no metrics to the file named by {METRICS_VARIABLE}", None
-    try:
-        return "", parse_metrics(content)
-    except MetricsUnreadableError as exc:
-        return printable(str(exc)), None
 
 
 def _reported_matches(task: Task, trial: Trial, reported: dict[str, Any]) -> bool | None:

@@ -1,0 +1,1 @@
+"""Measuring whether a task is worth its place: gold, needed, sharp, fair, sealed, solvable."""

@@ -1,0 +1,105 @@
+"""One experiment: run on a version of the code, its metrics read and judged."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+from pytest_autoexp.model.errors import SandboxExhaustedError
+from pytest_autoexp.model.result import ExperimentResult
+from pytest_autoexp.model.task import Experiment
+from pytest_autoexp.model.trial import CODE_DIR, METRICS_VARIABLE
+from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.text import printable
+from pytest_autoexp.verify import (
+    MAX_METRICS_BYTES,
+    MetricsUnreadableError,
+    capture_metrics,
+    check_metrics,
+    failed_checks,
+    parse_metrics,
+)
+
+METRICS_FILE = "metrics.json"
+"""Where an experiment writes its metrics, inside the workspace."""
+
+
+def run_experiment(
+    experiment: Experiment, folder: Path, sandbox: Sandbox, default_rtol: float
+) -> ExperimentResult:
+    """Run one experiment in a workspace made anew and judge its metrics.
+
+    Args:
+        experiment: What to run and what it must give.
+        folder: Becomes the workspace; holds the code in ``code``.
+        sandbox: Where it runs.
+        default_rtol: Relative tolerance where the task sets none.
+
+    Returns:
+        What came out, also where its commands used up the sandbox.
+
+    Raises:
+        InfrastructureError: If something on our side breaks.
+    """
+    try:
+        return _run(experiment, folder, sandbox, default_rtol)
+    except SandboxExhaustedError as exc:
+        return ExperimentResult(
+            name=experiment.name,
+            hidden=experiment.hidden,
+            checks=failed_checks(experiment, "not measured"),
+            exit_code=128 + signal.SIGKILL,
+            killed_by="memory",
+            duration_sec=0.0,
+            problem=str(exc),
+            stdout="",
+            stderr="",
+        )
+
+
+def _run(
+    experiment: Experiment, folder: Path, sandbox: Sandbox, default_rtol: float
+) -> ExperimentResult:
+    sandbox.put(folder)
+    run = sandbox.run(
+        experiment.command,
+        time_limit_sec=experiment.timeout_sec,
+        cwd=CODE_DIR,
+        env={METRICS_VARIABLE: f"{sandbox.workspace}/{METRICS_FILE}"},
+    )
+    measured: dict[str, Any] | None = None
+    if run.killed_by == "time":
+        problem = f"stopped at its time limit of {experiment.timeout_sec:g} s"
+    elif run.killed_by == "memory":
+        problem = "out of memory"
+    elif run.exit_code != 0:
+        problem = f"exit status {run.exit_code}"
+    elif experiment.capture:
+        problem, measured = "", capture_metrics(run.stdout, experiment.capture)
+    else:
+        problem, measured = _read_metrics(sandbox)
+    return ExperimentResult(
+        name=experiment.name,
+        hidden=experiment.hidden,
+        checks=failed_checks(experiment, "not measured")
+        if measured is None
+        else check_metrics(experiment, measured, default_rtol),
+        exit_code=run.exit_code,
+        killed_by=run.killed_by,
+        duration_sec=run.duration_sec,
+        problem=problem,
+        stdout=run.stdout,
+        stderr=run.stderr,
+    )
+
+
+def _read_metrics(sandbox: Sandbox) -> tuple[str, dict[str, Any] | None]:
+    """What is wrong with the metrics file (or an empty string), and the metrics."""
+    content = sandbox.read(METRICS_FILE, MAX_METRICS_BYTES)
+    if content is None:
+        return f"wrote no metrics to the file named by {METRICS_VARIABLE}", None
+    try:
+        return "", parse_metrics(content)
+    except MetricsUnreadableError as exc:
+        return printable(str(exc)), None
