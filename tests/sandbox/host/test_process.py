@@ -239,8 +239,9 @@ def test_too_few_descriptors_is_our_error() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(list(Path("/dev/fd").iterdir()))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 2, hard))
+    used = {int(path.name) for path in Path("/dev/fd").iterdir()}
+    third_free = [number for number in range(soft) if number not in used][2]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (third_free, hard))
     try:
         with pytest.raises(InfrastructureError, match="short of"):
             run("true")
