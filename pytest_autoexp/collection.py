@@ -19,6 +19,7 @@ from pytest_autoexp.selection import Selection
 from pytest_autoexp.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_autoexp.checking.fair import Alternative
     from pytest_autoexp.model.task import Task
     from pytest_autoexp.model.trial import Case
 
@@ -32,12 +33,14 @@ class TaskFile(pytest.Module):
 
     Attributes:
         task: The task, once it is collected.
-        cases: The cases that the run asks for.
+        cases: The cases that the run asks for, if it runs trials.
+        alternatives: The author's right-but-different versions, if the task is checked.
         settings: Set by the plugin right after construction.
     """
 
     task: Task
     cases: Cases
+    alternatives: tuple[Alternative, ...]
     settings: Settings
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
@@ -47,16 +50,34 @@ class TaskFile(pytest.Module):
             pytest.Collector.CollectError: If task.yaml is wrong; says all that is.
         """
         try:
-            self.task = load_task(shown_path(self.path))
-            self.cases = cases_of(self.task, self.settings.masks, self.settings.seeds)
+            self.task = load_task(shown_path(self.path), allow_auto=self.settings.mode == "record")
+            if self.settings.mode == "trials":
+                self.cases = cases_of(self.task, self.settings.masks, self.settings.seeds)
+            if self.settings.mode == "check":
+                from pytest_autoexp.checking.fair import read_alternatives
+
+                self.alternatives = read_alternatives(self.task)
         except TaskError as exc:
             raise self.CollectError(str(exc)) from None
         except UsageError as exc:
             raise pytest.UsageError(str(exc)) from None
-        return list(super().collect()) if self.cases.cases else []
+        if self.settings.mode == "trials" and not self.cases.cases:
+            return []
+        items = super().collect()
+        if self.settings.mode == "check" and not self.alternatives:
+            return [item for item in items if not item.name.startswith("test_fair")]
+        return list(items)
 
     def _getobj(self) -> ModuleType:
-        """The plugin's own test module stands in for the file."""
+        """One of the plugin's own test modules stands in for the file."""
+        if self.settings.mode == "check":
+            from pytest_autoexp import test_checks
+
+            return test_checks
+        if self.settings.mode == "record":
+            from pytest_autoexp import test_record
+
+            return test_record
         return test_reproduces
 
 
@@ -86,6 +107,9 @@ class TaskCollection:
         file = metafunc.definition.getparent(TaskFile)
         if file is None:
             return
+        if self._settings.mode != "trials":
+            _parametrize_checks(metafunc, file)
+            return
         attempts = self._settings.attempts
         metafunc.parametrize(
             ("case", "attempt"),
@@ -104,6 +128,17 @@ class TaskCollection:
             ],
             indirect=True,
         )
+
+
+def _parametrize_checks(metafunc: pytest.Metafunc, file: TaskFile) -> None:
+    """One item per function, and per alternative, where a check is about one."""
+    if "checked_function" in metafunc.fixturenames:
+        targets = [function.target for function in file.task.functions]
+        ids = [target.replace("::", ":") for target in targets]
+        metafunc.parametrize("checked_function", targets, ids=ids, indirect=True)
+    if "alternative" in metafunc.fixturenames:
+        names = [alternative.name for alternative in file.alternatives]
+        metafunc.parametrize("alternative", file.alternatives, ids=names, indirect=True)
 
 
 def trial_of(nodeid: str, root: Path) -> tuple[Task, Case, int] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_autoexp.model.errors import SandboxExhaustedError
-from pytest_autoexp.model.result import ExperimentResult
+from pytest_autoexp.model.result import CommandResult, ExperimentResult
 from pytest_autoexp.model.task import Experiment
 from pytest_autoexp.model.trial import CODE_DIR, METRICS_VARIABLE
 from pytest_autoexp.sandbox.protocol import Sandbox
@@ -23,6 +25,21 @@ from pytest_autoexp.verify import (
 
 METRICS_FILE = "metrics.json"
 """Where an experiment writes its metrics, inside the workspace."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an experiment gave, before it is judged.
+
+    Attributes:
+        run: What its command did.
+        problem: Why the experiment as a whole failed, or an empty string.
+        metrics: What it reported; None if it failed.
+    """
+
+    run: CommandResult
+    problem: str
+    metrics: Mapping[str, Any] | None
 
 
 def run_experiment(
@@ -42,33 +59,66 @@ def run_experiment(
     Raises:
         InfrastructureError: If something on our side breaks.
     """
+    return judge(experiment, measure(experiment, folder, sandbox), default_rtol)
+
+
+def measure(
+    experiment: Experiment, folder: Path, sandbox: Sandbox, env: Mapping[str, str] | None = None
+) -> Measured:
+    """Run one experiment in a workspace made anew.
+
+    Args:
+        experiment: What to run; what it must give is not looked at.
+        folder: Becomes the workspace; holds the code in ``code``.
+        sandbox: Where it runs.
+        env: Environment variables beside the sandbox's own.
+
+    Returns:
+        What came out, also where its commands used up the sandbox.
+
+    Raises:
+        InfrastructureError: If something on our side breaks.
+    """
     try:
-        return _run(experiment, folder, sandbox, default_rtol)
+        return _run(experiment, folder, sandbox, dict(env or {}))
     except SandboxExhaustedError as exc:
-        return ExperimentResult(
-            name=experiment.name,
-            hidden=experiment.hidden,
-            checks=failed_checks(experiment, "not measured"),
-            exit_code=128 + signal.SIGKILL,
-            killed_by="memory",
-            duration_sec=0.0,
-            problem=str(exc),
-            stdout="",
-            stderr="",
-        )
+        exhausted = CommandResult(128 + signal.SIGKILL, "", "", 0.0, killed_by="memory")
+        return Measured(exhausted, str(exc), None)
 
 
-def _run(
-    experiment: Experiment, folder: Path, sandbox: Sandbox, default_rtol: float
-) -> ExperimentResult:
+def judge(experiment: Experiment, measured: Measured, default_rtol: float) -> ExperimentResult:
+    """Compare what an experiment gave with what it must give.
+
+    Args:
+        experiment: What it must give.
+        measured: What it gave.
+        default_rtol: Relative tolerance where the task sets none.
+    """
+    run = measured.run
+    return ExperimentResult(
+        name=experiment.name,
+        hidden=experiment.hidden,
+        checks=failed_checks(experiment, "not measured")
+        if measured.metrics is None
+        else check_metrics(experiment, measured.metrics, default_rtol),
+        exit_code=run.exit_code,
+        killed_by=run.killed_by,
+        duration_sec=run.duration_sec,
+        problem=measured.problem,
+        stdout=run.stdout,
+        stderr=run.stderr,
+    )
+
+
+def _run(experiment: Experiment, folder: Path, sandbox: Sandbox, env: dict[str, str]) -> Measured:
     sandbox.put(folder)
     run = sandbox.run(
         experiment.command,
         time_limit_sec=experiment.timeout_sec,
         cwd=CODE_DIR,
-        env={METRICS_VARIABLE: f"{sandbox.workspace}/{METRICS_FILE}"},
+        env=env | {METRICS_VARIABLE: f"{sandbox.workspace}/{METRICS_FILE}"},
     )
-    measured: dict[str, Any] | None = None
+    metrics: dict[str, Any] | None = None
     if run.killed_by == "time":
         problem = f"stopped at its time limit of {experiment.timeout_sec:g} s"
     elif run.killed_by == "memory":
@@ -76,22 +126,10 @@ def _run(
     elif run.exit_code != 0:
         problem = f"exit status {run.exit_code}"
     elif experiment.capture:
-        problem, measured = "", capture_metrics(run.stdout, experiment.capture)
+        problem, metrics = "", capture_metrics(run.stdout, experiment.capture)
     else:
-        problem, measured = _read_metrics(sandbox)
-    return ExperimentResult(
-        name=experiment.name,
-        hidden=experiment.hidden,
-        checks=failed_checks(experiment, "not measured")
-        if measured is None
-        else check_metrics(experiment, measured, default_rtol),
-        exit_code=run.exit_code,
-        killed_by=run.killed_by,
-        duration_sec=run.duration_sec,
-        problem=problem,
-        stdout=run.stdout,
-        stderr=run.stderr,
-    )
+        problem, metrics = _read_metrics(sandbox)
+    return Measured(run, problem, metrics)
 
 
 def _read_metrics(sandbox: Sandbox) -> tuple[str, dict[str, Any] | None]:

@@ -5,14 +5,16 @@ What masks and grafts is imported when the first trial runs: collection goes wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_autoexp.agents.protocol import Agent
-from pytest_autoexp.agents.registry import AgentFactory
+from pytest_autoexp.agents.registry import BUILT_IN, AgentFactory
 from pytest_autoexp.collection import TaskFile
 from pytest_autoexp.loading.loader import task_digest
 from pytest_autoexp.model.errors import InfrastructureError, UsageError
@@ -23,8 +25,12 @@ from pytest_autoexp.report.artifacts import write_artifacts
 from pytest_autoexp.report.properties import result_properties, trial_properties
 from pytest_autoexp.report.results import append_line, trial_line
 from pytest_autoexp.sandbox.folder import PrivateFolder
+from pytest_autoexp.sandbox.make import Site, environment_key
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_autoexp.checking.bench import Bench
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,18 @@ class Run:
     Attributes:
         settings: Options and ini values.
         sandbox: Kind of sandbox, chosen once.
-        make_agent: Makes the agent for a task.
-        say: Shows a line to the user at once.
+        make_agent: Makes the agent for a task; None where tasks are checked.
+        site: What all its sandboxes have in common.
     """
 
     settings: Settings
     sandbox: str
-    make_agent: AgentFactory
-    say: Callable[[str], None]
+    make_agent: AgentFactory | None
+    site: Site
 
+
+CHECKS_DIR = "checks"
+"""Folder of the results folder in which the parts of a check are kept, by run."""
 
 RUN = pytest.StashKey[Run]()
 TRIAL = pytest.StashKey[Trial]()
@@ -90,7 +99,7 @@ def gpus(request: pytest.FixtureRequest, task: Task) -> Iterator[tuple[str, ...]
             f"needs {count} GPU(s), none here: run where nvidia-smi lists one, or name the"
             " engine's with -o autoexp_gpus=0,1"
         )
-    with lease(count, devices, run.say) as leased:
+    with lease(count, devices, run.site.builds.say) as leased:
         yield leased
 
 
@@ -114,7 +123,9 @@ def trial(request: pytest.FixtureRequest, _asked: Trial, gpus: tuple[str, ...]) 
 @pytest.fixture
 def agent(request: pytest.FixtureRequest, task: Task) -> Agent:
     """What fills in the code: what ``--agent`` named."""
-    return request.config.stash[RUN].make_agent(task)
+    make_agent = request.config.stash[RUN].make_agent
+    assert make_agent is not None
+    return make_agent(task)
 
 
 @pytest.fixture
@@ -129,9 +140,27 @@ def workspace(task: Task, trial: Trial) -> Iterator[Path]:
 
 
 @pytest.fixture
-def sandbox(request: pytest.FixtureRequest, trial: Trial, workspace: Path) -> Iterator[Sandbox]:
+def qualified(request: pytest.FixtureRequest, task: Task, trial: Trial) -> Mapping[str, float]:
+    """Makes sure that the task's own code gives its numbers here; an error if it does not.
+
+    Seconds that each experiment takes; nothing where that is not asked for.  The built-in
+    agents go without: the oracle's own trial is that very check.
+    """
+    settings = request.config.stash[RUN].settings
+    if not settings.qualify or settings.agent in BUILT_IN:
+        return {}
+    return qualify_task(request.node, task, trial)
+
+
+@pytest.fixture
+def sandbox(
+    request: pytest.FixtureRequest,
+    trial: Trial,
+    workspace: Path,
+    qualified: Mapping[str, float],
+) -> Iterator[Sandbox]:
     """The agent's sandbox, with the workspace in place."""
-    with _make_sandbox(request.node, trial) as made:
+    with make_sandbox(request.node, trial) as made:
         made.put(workspace)
         yield made
 
@@ -154,7 +183,7 @@ def result(
         lambda limited: item.ihook.pytest_autoexp_run_agent(
             agent=agent, trial=trial, sandbox=limited
         ),
-        lambda: _make_sandbox(item, replace(trial, network=())),
+        lambda: make_sandbox(item, replace(trial, network=())),
     )
     item.user_properties.extend(result_properties(outcome))
     try:
@@ -212,8 +241,49 @@ def record_error(run: Run, trial: Trial, reason: str) -> None:
     append_line(settings.results, trial_line(trial, settings.run_id, "error", reason=reason))
 
 
-def _make_sandbox(item: pytest.Item, trial: Trial) -> Sandbox:
+def qualify_task(item: pytest.Item, task: Task, trial: Trial) -> Mapping[str, float]:
+    """Make sure that a task's own code gives its numbers in the sandbox of a trial.
+
+    Args:
+        item: The test.
+        task: The task.
+        trial: A trial of it.
+
+    Returns:
+        Seconds that each experiment takes.
+
+    Raises:
+        InfrastructureError: If it does not.
+    """
+    from pytest_autoexp.checking.qualify import qualify
+
+    site = item.config.stash[RUN].site
+    key = environment_key(trial.sandbox, trial, site)
+    return qualify(task, key, site.builds, lambda: make_bench(item, task, trial))
+
+
+@contextmanager
+def make_bench(item: pytest.Item, task: Task, trial: Trial) -> Iterator[Bench]:
+    """A bench in a fresh sandbox without a network.
+
+    Args:
+        item: The test.
+        task: The task.
+        trial: Says what the sandbox must offer.
+    """
+    from pytest_autoexp.checking.bench import Bench
+
+    offline = replace(trial, network=())
+    with PrivateFolder() as folder, make_sandbox(item, offline) as made:
+        yield Bench(task, folder / "workspace", made, trial.default_rtol)
+
+
+def make_sandbox(item: pytest.Item, trial: Trial) -> Sandbox:
     """A fresh sandbox, from the user's hooks or the plugin's own.
+
+    Args:
+        item: The test.
+        trial: Says what it must offer.
 
     Raises:
         UsageError: If nobody knows the kind.

@@ -54,6 +54,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder for results.jsonl and artifacts (default: autoexp-results)",
     )
     group.addoption(
+        "--autoexp-check",
+        action="store_true",
+        help="check the tasks themselves, without an agent: gold, needed, sharp, fair, sealed",
+    )
+    group.addoption(
+        "--autoexp-record",
+        action="store_true",
+        help="measure the tasks' experiments and write the metrics into task.yaml",
+    )
+    group.addoption(
         "--autoexp-clean",
         action="store_true",
         help="remove what killed runs left on this machine (containers, temporary folders), "
@@ -71,6 +81,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "autoexp_gpus",
         "GPUs that trials may lease: auto (what NVML finds), 0,1 (indices or UUIDs), none",
         default="auto",
+    )
+    parser.addini(
+        "autoexp_qualify",
+        "run each task's own code once before its first trial",
+        type="bool",
+        default=True,
+    )
+    parser.addini(
+        "autoexp_keep_checks",
+        "keep what --autoexp-check finds beside the task, and renew the suite's table",
+        type="bool",
+        default=False,
     )
     parser.addini(
         "autoexp_network",
@@ -92,8 +114,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """With ``--agent``, take over the run."""
-    if config.getoption("agent") is not None:
+    """With ``--agent``, or to check tasks, take over the run."""
+    asked = config.getoption("agent") is not None
+    if asked or config.getoption("autoexp_check") or config.getoption("autoexp_record"):
         from pytest_autoexp.session import start
 
         start(config)

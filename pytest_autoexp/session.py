@@ -5,24 +5,24 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_autoexp import fixtures
+from pytest_autoexp import check_fixtures, fixtures
 from pytest_autoexp.agents.registry import BUILT_IN, find_agent
-from pytest_autoexp.cases import cases_of
-from pytest_autoexp.collection import TaskCollection, find_task_files, shown_path, trial_of
-from pytest_autoexp.fixtures import RUN, TRIAL, Run, describe_trial, record_error
-from pytest_autoexp.loading.loader import load_task
-from pytest_autoexp.model.errors import AutoexpError, InfrastructureError, TaskError, UsageError
-from pytest_autoexp.report.properties import trial_properties
+from pytest_autoexp.check_report import CheckReport
+from pytest_autoexp.collection import TaskCollection
+from pytest_autoexp.fixtures import RUN, Run
+from pytest_autoexp.model.errors import UsageError
 from pytest_autoexp.report.results import RESULTS_FILE
-from pytest_autoexp.report.terminal import summary_lines
-from pytest_autoexp.sandbox.choose import ISOLATES, choose_sandbox
+from pytest_autoexp.run_report import WORKER_KEY, RunReport
+from pytest_autoexp.sandbox.cache import Builds
+from pytest_autoexp.sandbox.choose import choose_sandbox
+from pytest_autoexp.sandbox.make import Site, make_sandbox
 from pytest_autoexp.settings import Settings, read_settings
 from pytest_autoexp.text import printable
 
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
     from pytest_autoexp.model.trial import Trial
     from pytest_autoexp.sandbox.protocol import Sandbox
 
-_WORKER_KEY = "autoexp"
-
 
 def start(config: pytest.Config) -> None:
     """Read the settings, look for the agent and the sandbox, and register what runs trials.
 
     Args:
-        config: pytest's configuration, with ``--agent`` given.
+        config: pytest's configuration, with ``--agent`` or an option that checks tasks.
 
     Raises:
         pytest.UsageError: If something that was asked for cannot be had.
@@ -47,7 +45,7 @@ def start(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "autoexp(task, n, seed, attempt): a trial; select with -m 'autoexp(n=2)'"
     )
-    from_controller: Mapping[str, Any] = getattr(config, "workerinput", {}).get(_WORKER_KEY, {})
+    from_controller: Mapping[str, Any] = getattr(config, "workerinput", {}).get(WORKER_KEY, {})
     try:
         settings = read_settings(config, from_controller)
         run = _prepare(config, settings, is_worker=bool(from_controller))
@@ -62,26 +60,41 @@ def start(config: pytest.Config) -> None:
     _clean_up_on_sigterm(config)
     config.pluginmanager.register(TaskCollection(settings), "autoexp-collection")
     config.pluginmanager.register(fixtures, "autoexp-fixtures")
-    config.pluginmanager.register(TrialDefaults(config, run), "autoexp-defaults")
+    if settings.mode != "trials":
+        config.pluginmanager.register(check_fixtures, "autoexp-check-fixtures")
+    config.pluginmanager.register(TrialDefaults(run.site), "autoexp-defaults")
     config.pluginmanager.register(RunReport(config, run), "autoexp-report")
+    if settings.mode == "check":
+        config.pluginmanager.register(CheckReport(config, run), "autoexp-checks")
 
 
 def _prepare(config: pytest.Config, settings: Settings, *, is_worker: bool) -> Run:
     """Find agent and sandbox before anything is collected."""
-    implementations = config.hook.pytest_autoexp_run_agent.get_hookimpls()
-    make_agent = find_agent(
-        settings.agent,
-        settings.agent_options,
-        settings.folder,
-        has_hook=bool(implementations),
-    )
+    make_agent = None
+    if settings.mode == "trials":
+        implementations = config.hook.pytest_autoexp_run_agent.get_hookimpls()
+        make_agent = find_agent(
+            settings.agent,
+            settings.agent_options,
+            settings.folder,
+            has_hook=bool(implementations),
+        )
     sandbox = settings.sandbox
     if not is_worker and not config.option.collectonly:
-        trusted = settings.agent in BUILT_IN
+        # What is checked is code of the caller's own, and small changes of it.
+        trusted = settings.agent in BUILT_IN or settings.mode != "trials"
         sandbox = choose_sandbox(settings.sandbox, trusted_agent=trusted)
         _check_network(settings, sandbox)
         _check_writable(settings.results)
-    return Run(settings, sandbox or "", make_agent, _say(config))
+    return Run(settings, sandbox or "", make_agent, _site(config, settings))
+
+
+def _site(config: pytest.Config, settings: Settings) -> Site:
+    """What the run's sandboxes have in common."""
+    start = config.invocation_params.dir
+    arguments = (start / argument.split("::", 1)[0] for argument in config.args)
+    private = (config.rootpath, start, *arguments, settings.tasks, settings.results)
+    return Site(Builds(settings.run_id, _say(config)), settings.base_image, private)
 
 
 def _check_network(settings: Settings, sandbox: str) -> None:
@@ -160,11 +173,8 @@ def _write_stderr(line: str) -> None:
 class TrialDefaults:
     """The plugin's own implementations of its hooks, asked last."""
 
-    def __init__(self, config: pytest.Config, run: Run) -> None:
-        self._run = run
-        start = config.invocation_params.dir
-        arguments = (start / argument.split("::", 1)[0] for argument in config.args)
-        self._folders = (config.rootpath, start, *arguments)
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
     @pytest.hookimpl(trylast=True)
     def pytest_autoexp_run_agent(
@@ -176,142 +186,4 @@ class TrialDefaults:
     @pytest.hookimpl(trylast=True)
     def pytest_autoexp_make_sandbox(self, kind: str, trial: Trial) -> Sandbox | None:
         """Make one of the sandboxes that come with the plugin."""
-        from pytest_autoexp.sandbox.cache import Builds
-        from pytest_autoexp.sandbox.make import Site, make_sandbox
-
-        settings = self._run.settings
-        private = (*self._folders, settings.results)
-        site = Site(Builds(settings.run_id, self._run.say), settings.base_image, private)
-        return make_sandbox(kind, trial, site)
-
-
-class RunReport:
-    """What pytest is told: header, errors in plain words, the table at the end."""
-
-    def __init__(self, config: pytest.Config, run: Run) -> None:
-        self._config = config
-        self._run = run
-        self._is_worker = hasattr(config, "workerinput")
-        self._judged: set[str] = set()
-
-    def pytest_report_header(self) -> list[str]:
-        """Agent, sandbox and what it isolates, and what is asked for but does not exist."""
-        settings = self._run.settings
-        lines = [
-            f"autoexp: agent {settings.agent}, sandbox {self._where()}",
-            f"autoexp: masks {settings.masks.text}, seeds {settings.seeds.text}, attempts "
-            f"{settings.attempts}, results in {shown_path(settings.results)}",
-        ]
-        if settings.network:
-            hosts = ", ".join(settings.network)
-            lines.append(f"autoexp: network of agents: {hosts} (all else is refused)")
-        for path in find_task_files(self._config.args, self._config.invocation_params.dir):
-            try:
-                task = load_task(shown_path(path))
-                notes = cases_of(task, settings.masks, settings.seeds).notes
-            except (TaskError, UsageError):
-                continue  # collection tells
-            lines += [f"autoexp: {task.id}: {note}" for note in notes]
-        return lines
-
-    def _where(self) -> str:
-        """The sandbox and what it isolates."""
-        kind = self._run.sandbox
-        if self._config.option.collectonly:
-            return f"{kind or 'not chosen'}: nothing is run"
-        return f"{kind} ({ISOLATES.get(kind, 'made by a hook')})"
-
-    def pytest_sessionstart(self) -> None:
-        """Remove what dead runs left."""
-        self._remove_leftovers()
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self) -> None:
-        """Remove what this run left where its own clean-up was interrupted, or failed."""
-        self._remove_leftovers(self._run.settings.run_id)
-
-    def _remove_leftovers(self, ended_run: str | None = None) -> None:
-        from pytest_autoexp.sandbox.make import remove_leftovers
-
-        if self._is_worker or self._config.option.collectonly:
-            return
-        try:
-            remove_leftovers(docker=self._run.sandbox == "docker", ended_run=ended_run)
-        except InfrastructureError as exc:
-            which = "this run" if ended_run else "an earlier run"
-            self._run.say(f"what {which} left cannot be removed: {exc}")
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell an xdist worker what was found out once."""
-        node.workerinput[_WORKER_KEY] = {
-            "run_id": self._run.settings.run_id,
-            "sandbox": self._run.sandbox,
-        }
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember which tests have their verdict."""
-        if report.when == "call":
-            self._judged.add(report.nodeid)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """A worker that died is no verdict: its test is an error, and recorded as one."""
-        if crashitem in self._judged:  # its verdict stands
-            report.when = "teardown"
-            return
-        report.when = "setup"
-        try:
-            found = trial_of(crashitem, self._config.rootpath)
-        except (TaskError, UsageError):  # edited meanwhile
-            return
-        if found is not None:
-            trial = describe_trial(self._run, *found)
-            report.user_properties = list(trial_properties(trial))
-            self._record_error(report, trial, "the worker that ran it died")
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show an error of ours as its message, and keep a line of every error."""
-        report = yield
-        if report.when == "call" or not report.failed or call.excinfo is None:
-            return report
-        error = call.excinfo.value
-        if isinstance(error, AutoexpError):
-            report.longrepr = error_text(error)
-        trial = item.stash.get(TRIAL, None)
-        if report.when == "setup" and trial is not None:
-            self._record_error(report, trial, f"{type(error).__name__}: {error}")
-        return report
-
-    def _record_error(self, report: pytest.TestReport, trial: Trial, reason: str) -> None:
-        try:
-            record_error(self._run, trial, reason)
-        except OSError as exc:
-            text = f"cannot be written to {self._run.settings.results}: {exc.strerror}"
-            report.sections.append(("autoexp: results.jsonl", text))
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The table: pass@1 per agent and n, counts, errors apart."""
-        reports = [
-            report
-            for outcome in ("passed", "failed", "error")
-            for report in terminalreporter.stats.get(outcome, [])
-            if isinstance(report, pytest.TestReport)
-        ]
-        lines = list(summary_lines(reports))
-        if not lines:
-            return
-        terminalreporter.section(f"autoexp: sandbox {self._run.sandbox}")
-        for line in lines:
-            terminalreporter.line(line)
-        terminalreporter.line(f"results: {shown_path(self._run.settings.results / RESULTS_FILE)}")
-
-
-def error_text(error: AutoexpError) -> str:
-    """An error's message and what was noted with it, safe to print."""
-    kind = "infrastructure error: " if isinstance(error, InfrastructureError) else ""
-    notes = getattr(error, "__notes__", [])
-    return kind + printable("\n".join([str(error), *notes]))
+        return make_sandbox(kind, trial, self._site)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_autoexp.model.errors import UsageError
 from pytest_autoexp.model.trial import Limits
@@ -19,6 +19,9 @@ from pytest_autoexp.selection import Selection
 if TYPE_CHECKING:
     import pytest
 
+Mode = Literal["trials", "check", "record"]
+"""What a run does: trials of an agent, checks of the tasks, or recording of their metrics."""
+
 MAX_ATTEMPTS = 1000
 """Most attempts per case that may be asked for."""
 
@@ -28,7 +31,8 @@ class Settings:
     """What one run asks for.
 
     Attributes:
-        agent: What ``--agent`` named.
+        agent: What ``--agent`` named; empty if tasks are checked or recorded.
+        mode: What is done with the tasks.
         agent_options: What ``--agent-option`` gave.
         masks: Values of n.
         seeds: Seeds.
@@ -43,10 +47,13 @@ class Settings:
         base_image: Image on which those of the tasks are built; None for one that suits.
         gpus: Which GPUs trials may lease: ``"auto"``, ``"none"``, or their names.
         network: The hosts that agents reach.
+        qualify: Is each task's own code run before its first trial?
+        keep_checks: Is what a check finds kept beside the task?
         run_id: Unique name of this run, the same in all xdist workers.
     """
 
     agent: str
+    mode: Mode
     masks: Selection
     seeds: Selection
     results: Path
@@ -62,6 +69,8 @@ class Settings:
     base_image: str | None
     gpus: str
     network: tuple[str, ...]
+    qualify: bool
+    keep_checks: bool
 
 
 def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> Settings:
@@ -76,7 +85,8 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
     """
     folder = config.invocation_params.dir
     return Settings(
-        agent=config.getoption("agent"),
+        agent=config.getoption("agent") or "",
+        mode=_mode(config),
         agent_options=_agent_options(config.getoption("agent_option")),
         masks=Selection.parse(config.getoption("masks"), "--masks"),
         seeds=Selection.parse(config.getoption("seeds"), "--seeds"),
@@ -95,8 +105,23 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
         base_image=config.getini("autoexp_base_image") or None,
         gpus=check_gpus(config.getini("autoexp_gpus")),
         network=read_hosts(config.getini("autoexp_network"), "ini autoexp_network"),
+        qualify=config.getini("autoexp_qualify"),
+        keep_checks=config.getini("autoexp_keep_checks"),
         run_id=from_controller.get("run_id") or _new_run_id(),
     )
+
+
+def _mode(config: pytest.Config) -> Mode:
+    modes: dict[str, Mode] = {
+        "agent": "trials",
+        "autoexp_check": "check",
+        "autoexp_record": "record",
+    }
+    asked = [name for name in modes if config.getoption(name) not in (None, False)]
+    if len(asked) > 1:
+        options = " and ".join("--" + name.replace("_", "-") for name in asked)
+        raise UsageError(f"{options}: give one of them at a time")
+    return modes[asked[0]]
 
 
 def _new_run_id() -> str:

@@ -110,12 +110,17 @@ def check_metrics(
     )
 
 
+def metric_leaves(experiment: Experiment) -> Iterator[tuple[str, Metric]]:
+    """Name and metric of every number that an experiment must give, in the order of its checks."""
+    for root, tree in experiment.metrics.items():
+        yield from _leaves(root, tree)
+
+
 def failed_checks(experiment: Experiment, reason: str) -> tuple[MetricCheck, ...]:
     """The verdicts of an experiment that gave no metrics at all: every number is missing."""
     return tuple(
         MetricCheck(name, metric.expected, None, None, ok=False, reason=reason)
-        for root, tree in experiment.metrics.items()
-        for name, metric in _leaves(root, tree)
+        for name, metric in metric_leaves(experiment)
     )
 
 
@@ -164,7 +169,6 @@ def _compare_number(name: str, metric: Metric, measured: Any, default_rtol: floa
     if not math.isfinite(value):
         return MetricCheck(name, metric.expected, None, None, ok=False, reason=f"is {value}")
     error = abs(value - metric.expected)
-    rtol = default_rtol if metric.rtol is None else metric.rtol
     relative = 0.0 if error == 0 else math.inf
     if metric.expected:
         relative = error / abs(metric.expected)
@@ -173,7 +177,7 @@ def _compare_number(name: str, metric: Metric, measured: Any, default_rtol: floa
         metric.expected,
         value,
         relative,
-        ok=error <= max(rtol * abs(metric.expected), metric.atol),
+        ok=error <= metric.tolerance(default_rtol),
     )
 
 

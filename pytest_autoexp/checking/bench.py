@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_autoexp.experiments import run_experiment
+from pytest_autoexp.experiments import Measured, judge, measure
 from pytest_autoexp.loading.code import code_folder, copy_code
 from pytest_autoexp.model.result import ExperimentResult
 from pytest_autoexp.model.task import DEFAULT_RTOL, Experiment, Task
@@ -24,6 +24,7 @@ class Bench:
         task: The task.
         folder: Becomes the workspace of every experiment; the code is in its ``code``.
         sandbox: Where experiments run, one after another, each in a workspace made anew.
+        default_rtol: Relative tolerance where the task sets none.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Bench:
         self.task = task
         self.folder = folder
         self.sandbox = sandbox
-        self._default_rtol = default_rtol
+        self.default_rtol = default_rtol
         copy_code(code_folder(task), folder / CODE_DIR)
 
     def source(self, path: str) -> bytes:
@@ -50,12 +51,32 @@ class Bench:
     def run(
         self, experiment: Experiment, edits: Edits, time_limit_sec: float | None = None
     ) -> ExperimentResult:
-        """Run an experiment on a version of the code.
+        """Run an experiment on a version of the code and judge its metrics.
 
         Args:
             experiment: One of the task's.
             edits: The version; nothing for the task's own code.
             time_limit_sec: In place of the experiment's own, if that is longer.
+
+        Raises:
+            InfrastructureError: If something on our side breaks.
+        """
+        return judge(experiment, self.measure(experiment, edits, time_limit_sec), self.default_rtol)
+
+    def measure(
+        self,
+        experiment: Experiment,
+        edits: Edits,
+        time_limit_sec: float | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Measured:
+        """Run an experiment on a version of the code; what it must give is not looked at.
+
+        Args:
+            experiment: One of the task's.
+            edits: The version; nothing for the task's own code.
+            time_limit_sec: In place of the experiment's own, if that is longer.
+            env: Environment variables beside the sandbox's own.
 
         Raises:
             InfrastructureError: If something on our side breaks.
@@ -66,7 +87,7 @@ class Bench:
         before = {path: self.source(path) for path in edits}
         try:
             self._write(edits)
-            return run_experiment(experiment, self.folder, self.sandbox, self._default_rtol)
+            return measure(experiment, self.folder, self.sandbox, env)
         finally:
             self._write(before)
 

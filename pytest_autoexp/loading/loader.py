@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_autoexp.loading.auto import check_recorded, without_auto
 from pytest_autoexp.loading.checks import check_experiments, check_functions, check_requirements
 from pytest_autoexp.loading.code import TASK_FILE, code_files
 from pytest_autoexp.loading.findings import Findings
@@ -30,7 +31,7 @@ DEFAULT_TIMEOUT_SEC = 600.0
 _UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
-def load_task(path: Path) -> Task:
+def load_task(path: Path, *, allow_auto: bool = False) -> Task:
     """Read a task and check it completely, without network and without importing its code.
 
     The functions of a git task are checked only if its code is in the cache already;
@@ -38,6 +39,8 @@ def load_task(path: Path) -> Task:
 
     Args:
         path: Its ``task.yaml``; the problems name the file as it is given here.
+        allow_auto: Take ``metrics: auto`` as no metrics and ``depends: auto`` as all functions,
+            to measure them; otherwise they are problems.
 
     Raises:
         TaskError: With everything that is wrong, in the order of the file.
@@ -47,6 +50,10 @@ def load_task(path: Path) -> Task:
     for found in document.problems:
         findings.add(*found)
     check_schema(document, findings)
+    if allow_auto:
+        document = without_auto(document)
+    else:
+        check_recorded(document, path, findings)
     findings.seal_form()
     if findings.enough:
         findings.raise_if_any()
@@ -100,6 +107,8 @@ def _task(data: Mapping[str, Any], folder: Path) -> Task:
             dockerfile=str(folder / dockerfile) if dockerfile else None,
         ),
         resources=_resources(data.get("resources", {})),
+        field=data.get("field", ""),
+        data=data.get("data", ""),
     )
 
 
@@ -109,7 +118,7 @@ def _experiment(item: Mapping[str, Any], targets: frozenset[str]) -> Experiment:
         description=item.get("description", ""),
         command=item["command"],
         timeout_sec=float(item.get("timeout_sec", DEFAULT_TIMEOUT_SEC)),
-        metrics={name: metric_tree(value) for name, value in item["metrics"].items()},
+        metrics={name: metric_tree(value) for name, value in item.get("metrics", {}).items()},
         depends=frozenset(item.get("depends", targets)),
         hidden=item.get("hidden", False),
         capture=item.get("capture", {}),

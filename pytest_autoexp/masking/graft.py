@@ -95,7 +95,7 @@ def _graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     for place, masked_one in our.masked.functions.items():
         if function := their.masked.functions.get(place):
             where = f"{masked_one.name.name} (line {function.line})"
-            bodies[where] = _body_edit(ours, masked_one, theirs, function)
+            bodies[where] = body_edit(ours, masked_one, theirs, function)
         else:
             dropped.append(f"function {masked_one.name.name} is missing; it stays masked")
     source, refused = target.apply(bodies, found.additions)
@@ -174,7 +174,7 @@ class _Target:
         return expected
 
 
-def _body_edit(ours: Layout, our: Function, theirs: Layout, their: Function) -> Edit:
+def body_edit(ours: Layout, our: Function, theirs: Layout, their: Function) -> Edit:
     """The edit that puts the agent's body in the place of the masked one."""
     newline = ours.newline_at(our.colon)
     if not their.on_one_line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,11 @@ class Metric:
     expected: float
     rtol: float | None = None
     atol: float = 0.0
+
+    def tolerance(self, default_rtol: float) -> float:
+        """How far a right value may be from the expected one, in the metric's own unit."""
+        rtol = default_rtol if self.rtol is None else self.rtol
+        return max(rtol * abs(self.expected), self.atol)
 
 
 MetricTree = Metric | tuple["MetricTree", ...] | Mapping[str, "MetricTree"]
@@ -156,6 +162,8 @@ class Task:
         experiments: The experiments, in the order of ``task.yaml``.
         environment: What the commands need.
         resources: What a sandbox may use.
+        field: Field of research, for tables.
+        data: Data set, for tables.
     """
 
     id: str
@@ -165,8 +173,10 @@ class Task:
     code: Path | GitSource
     functions: tuple[Function, ...]
     experiments: tuple[Experiment, ...]
-    environment: Environment = field(default_factory=Environment)
-    resources: Resources = field(default_factory=Resources)
+    environment: Environment = dataclasses.field(default_factory=Environment)
+    resources: Resources = dataclasses.field(default_factory=Resources)
+    field: str = ""
+    data: str = ""
 
     def function(self, target: str) -> Function:
         """The function named ``target``.

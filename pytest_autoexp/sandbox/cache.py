@@ -57,13 +57,13 @@ class Builds:
     say: Callable[[str], None]
 
     def once(
-        self, name: str, what: str, there: Callable[[], bool], build: Callable[[], None]
+        self, name: str, doing: str, there: Callable[[], bool], build: Callable[[], None]
     ) -> None:
         """Build something that is not there yet: one process at a time, and once if it fails.
 
         Args:
             name: Name of its lock.
-            what: The thing, in words, for the user.
+            doing: What is done, for the user: ``"build image X"``.
             there: Whether it is there.
             build: Builds it.
 
@@ -73,7 +73,7 @@ class Builds:
         """
         if there():
             return
-        with lock(name, lambda: self.say(f"waiting for another process to build {what}")) as file:
+        with lock(name, lambda: self.say(f"waiting for another process to {doing}")) as file:
             if there():  # somebody built it while we waited
                 return
             if (failed := _failed(file)) and failed[0] == self.run_id:

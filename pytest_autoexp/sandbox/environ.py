@@ -34,3 +34,8 @@ BASE_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 
 The caller's own variables are never passed on: they hold keys and tokens.
 """
+
+
+def thread_counts(threads: int) -> dict[str, str]:
+    """The variables that give each process of a command so many threads per library."""
+    return dict.fromkeys(_THREAD_COUNTS, str(threads))

@@ -46,15 +46,12 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
         InfrastructureError: If it cannot be made.
     """
     if kind == "docker":
-        from pytest_autoexp.sandbox.docker.images import ensure_image
         from pytest_autoexp.sandbox.docker.options import DockerSettings
         from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
-        suits = CUDA_BASE_IMAGE if trial.resources.gpus else BASE_IMAGE
-        image = ensure_image(trial.environment, site.base_image or suits, site.builds)
         return DockerSandbox.start(
             DockerSettings(
-                image,
+                _image(trial, site),
                 trial.resources,
                 site.builds.run_id,
                 trial.id,
@@ -75,6 +72,40 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
         return NoneSandbox(python, trial.resources, env)
     files = device_files(trial.devices)
     return LocalSandbox(python, trial.resources, env, hidden=site.private, devices=files)
+
+
+def environment_key(kind: str, trial: Trial, site: Site) -> str:
+    """What a sandbox's commands run in: the same text, the same packages.
+
+    Args:
+        kind: The kind of sandbox; of one that is not ours nothing is known.
+        trial: Its environment says what is required.
+        site: What the sandboxes of the run have in common.
+
+    Raises:
+        InfrastructureError: If an image or environment cannot be built.
+    """
+    if kind == "docker":
+        return f"docker {_image(trial, site)}"
+    if kind not in ("local", "none"):
+        return kind
+    from pytest_autoexp.sandbox.host.requirements import (
+        python_for,
+        running_packages,
+        running_python,
+    )
+
+    python = python_for(trial.environment.requirements, site.builds)
+    if python == running_python():  # others are never changed once they are built
+        return f"{kind} {python.executable} {running_packages()}"
+    return f"{kind} {python.executable}"
+
+
+def _image(trial: Trial, site: Site) -> str:
+    from pytest_autoexp.sandbox.docker.images import ensure_image
+
+    suits = CUDA_BASE_IMAGE if trial.resources.gpus else BASE_IMAGE
+    return ensure_image(trial.environment, site.base_image or suits, site.builds)
 
 
 def remove_leftovers(*, docker: bool, ended_run: str | None = None) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def test_the_good_task_is_good(good, problems):
     assert problems(good) == []
 
 
-KEYS = "schema, id, title, paper, code, environment, resources, functions, experiments"
+KEYS = "schema, id, title, field, data, paper, code, environment, resources, functions, experiments"
 EXPERIMENT_KEYS = "name, description, command, timeout_sec, hidden, metrics, depends, capture"
 SIZE = "a size such as 2g or 512m, or a number of bytes, above 0"
 ID = 'lower-case letters, digits, "-", "_" and ".", beginning with a letter or digit'
@@ -153,10 +153,10 @@ LOSS = "loss: 0.5,"
         (LOSS, "loss: {value: 1, tol: 1},", '18: experiments[0].metrics.loss.tol: unknown key; did you mean "rtol"? allowed: value, rtol, atol'),
         (LOSS, "loss: {vaule: 1, rtol: 0.1},", '18: experiments[0].metrics.loss.rtol: found the name "rtol"; allowed: a name on one line, neither "rtol" nor "atol"'),
         (LOSS, '"a\\nb": 1,', '18: experiments[0].metrics["a\\nb"]: found the name "a\\nb"; allowed: a name on one line, neither "rtol" nor "atol"'),
-        ("depends: [pkg/a.py::mean]", "depends: []", "19: experiments[0].depends: found an empty list; allowed: a list of targets of this task's functions, at least one"),
+        ("depends: [pkg/a.py::mean]", "depends: []", "19: experiments[0].depends: found an empty list; allowed: a list of targets of this task's functions, at least one; or auto, to have it recorded"),
         ("depends: [pkg/a.py::mean]", "depends: [3]", "19: experiments[0].depends[0]: found 3 (number); allowed: the target of one of this task's functions"),
         ("hidden: true", "hidden: on", '21: experiments[1].hidden: found "on" (text); allowed: true or false'),
-        ("metrics: {loss: 0.25}", "metrics: {}", "23: experiments[1].metrics: found an empty mapping; allowed: a mapping with at least one metric: {name: number}"),
+        ("metrics: {loss: 0.25}", "metrics: {}", "23: experiments[1].metrics: found an empty mapping; allowed: a mapping with at least one metric: {name: number}; or auto, to have them recorded"),
         (r"'loss (\S+)'", "3", f"24: experiments[1].capture.loss: found 3 (number); allowed: {CAPTURE}"),
     ],
 )  # fmt: skip

@@ -74,7 +74,7 @@ def _ensure(client: DockerClient, environment: Environment, base_image: str, bui
     arguments = {BASE_ARGUMENT: base_image} if takes_base else {}
     builds.once(
         f"docker-image-{digest}",
-        f"image {tag}",
+        f"build image {tag}",
         lambda: _find(client, tag) is not None,
         lambda: _build(client, tag, dockerfile, arguments, builds.say),
     )
@@ -111,7 +111,7 @@ def _base_id(client: DockerClient, base_image: str, builds: Builds) -> str:
     """Id of the base image, which the engine pulls if it does not have it."""
     builds.once(
         f"docker-pull-{hashlib.sha256(base_image.encode()).hexdigest()[:16]}",
-        f"base image {base_image}",
+        f"pull base image {base_image}",
         lambda: _find(client, base_image) is not None,
         lambda: _pull(client, base_image, builds.say),
     )

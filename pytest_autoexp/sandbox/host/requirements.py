@@ -74,7 +74,7 @@ def python_for(requirements: Sequence[str], builds: Builds) -> PythonEnvironment
     names = ", ".join(dict.fromkeys(canonicalize_name(requirement.name) for requirement in parsed))
     builds.once(
         f"environment-{digest}",
-        f"the environment for {names}",
+        f"build the environment for {names}",
         lambda: _usable(environment),
         lambda: _build(folder, texts, names, builds.say),
     )
@@ -90,6 +90,14 @@ def running_python() -> PythonEnvironment:
         bin_dir=executable.parent,
         trees=_trees(sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix),
     )
+
+
+@cache
+def running_packages() -> str:
+    """A digest of the packages of the interpreter that runs this, and of their versions."""
+    found = importlib.metadata.distributions(path=site.getsitepackages())
+    names = sorted(f"{distribution.name} {distribution.version}" for distribution in found)
+    return hashlib.sha256("\n".join([sys.version, *names]).encode()).hexdigest()[:24]
 
 
 def _trees(*prefixes: str) -> tuple[Path, ...]:

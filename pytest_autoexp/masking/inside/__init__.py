@@ -1,0 +1,1 @@
+"""What runs inside versions of a task's code: its text is put into them, nothing imports it."""

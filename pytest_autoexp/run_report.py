@@ -1,0 +1,158 @@
+"""What pytest is told of a run: header, errors in plain words, the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_autoexp.cases import cases_of
+from pytest_autoexp.collection import find_task_files, shown_path, trial_of
+from pytest_autoexp.fixtures import TRIAL, Run, describe_trial, record_error
+from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.model.errors import AutoexpError, InfrastructureError, TaskError, UsageError
+from pytest_autoexp.model.trial import Trial
+from pytest_autoexp.report.properties import trial_properties
+from pytest_autoexp.report.results import RESULTS_FILE
+from pytest_autoexp.report.terminal import summary_lines
+from pytest_autoexp.sandbox.choose import ISOLATES
+from pytest_autoexp.text import printable
+
+WORKER_KEY = "autoexp"
+"""Where an xdist worker finds what the controller tells it."""
+
+
+class RunReport:
+    """What pytest is told: header, errors in plain words, the table at the end."""
+
+    def __init__(self, config: pytest.Config, run: Run) -> None:
+        self._config = config
+        self._run = run
+        self._is_worker = hasattr(config, "workerinput")
+        self._judged: set[str] = set()
+
+    def pytest_report_header(self) -> list[str]:
+        """Agent, sandbox and what it isolates, and what is asked for but does not exist."""
+        settings = self._run.settings
+        if settings.mode != "trials":
+            what = {"check": "tasks are checked", "record": "metrics are recorded"}[settings.mode]
+            return [f"autoexp: {what}, sandbox {self._where()}"]
+        lines = [
+            f"autoexp: agent {settings.agent}, sandbox {self._where()}",
+            f"autoexp: masks {settings.masks.text}, seeds {settings.seeds.text}, attempts "
+            f"{settings.attempts}, results in {shown_path(settings.results)}",
+        ]
+        if settings.network:
+            hosts = ", ".join(settings.network)
+            lines.append(f"autoexp: network of agents: {hosts} (all else is refused)")
+        for path in find_task_files(self._config.args, self._config.invocation_params.dir):
+            try:
+                task = load_task(shown_path(path))
+                notes = cases_of(task, settings.masks, settings.seeds).notes
+            except (TaskError, UsageError):
+                continue  # collection tells
+            lines += [f"autoexp: {task.id}: {note}" for note in notes]
+        return lines
+
+    def _where(self) -> str:
+        """The sandbox and what it isolates."""
+        kind = self._run.sandbox
+        if self._config.option.collectonly:
+            return f"{kind or 'not chosen'}: nothing is run"
+        return f"{kind} ({ISOLATES.get(kind, 'made by a hook')})"
+
+    def pytest_sessionstart(self) -> None:
+        """Remove what dead runs left."""
+        self._remove_leftovers()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Remove what this run left where its own clean-up was interrupted, or failed."""
+        self._remove_leftovers(self._run.settings.run_id)
+
+    def _remove_leftovers(self, ended_run: str | None = None) -> None:
+        from pytest_autoexp.sandbox.make import remove_leftovers
+
+        if self._is_worker or self._config.option.collectonly:
+            return
+        try:
+            remove_leftovers(docker=self._run.sandbox == "docker", ended_run=ended_run)
+        except InfrastructureError as exc:
+            which = "this run" if ended_run else "an earlier run"
+            self._run.site.builds.say(f"what {which} left cannot be removed: {exc}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker what was found out once."""
+        node.workerinput[WORKER_KEY] = {
+            "run_id": self._run.settings.run_id,
+            "sandbox": self._run.sandbox,
+        }
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember which tests have their verdict."""
+        if report.when == "call":
+            self._judged.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """A worker that died is no verdict: its test is an error, and recorded as one."""
+        if crashitem in self._judged:  # its verdict stands
+            report.when = "teardown"
+            return
+        report.when = "setup"
+        try:
+            found = trial_of(crashitem, self._config.rootpath)
+        except (TaskError, UsageError):  # edited meanwhile
+            return
+        if found is not None:
+            trial = describe_trial(self._run, *found)
+            report.user_properties = list(trial_properties(trial))
+            self._record_error(report, trial, "the worker that ran it died")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Show an error of ours as its message, and keep a line of every error."""
+        report = yield
+        if report.when == "call" or not report.failed or call.excinfo is None:
+            return report
+        error = call.excinfo.value
+        if isinstance(error, AutoexpError):
+            report.longrepr = error_text(error)
+        trial = item.stash.get(TRIAL, None)
+        if report.when == "setup" and trial is not None:
+            self._record_error(report, trial, f"{type(error).__name__}: {error}")
+        return report
+
+    def _record_error(self, report: pytest.TestReport, trial: Trial, reason: str) -> None:
+        try:
+            record_error(self._run, trial, reason)
+        except OSError as exc:
+            text = f"cannot be written to {self._run.settings.results}: {exc.strerror}"
+            report.sections.append(("autoexp: results.jsonl", text))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The table: pass@1 per agent and n, counts, errors apart."""
+        reports = [
+            report
+            for outcome in ("passed", "failed", "error")
+            for report in terminalreporter.stats.get(outcome, [])
+            if isinstance(report, pytest.TestReport)
+        ]
+        lines = list(summary_lines(reports))
+        if not lines:
+            return
+        terminalreporter.section(f"autoexp: sandbox {self._run.sandbox}")
+        for line in lines:
+            terminalreporter.line(line)
+        terminalreporter.line(f"results: {shown_path(self._run.settings.results / RESULTS_FILE)}")
+
+
+def error_text(error: AutoexpError) -> str:
+    """An error's message and what was noted with it, safe to print."""
+    kind = "infrastructure error: " if isinstance(error, InfrastructureError) else ""
+    notes = getattr(error, "__notes__", [])
+    return kind + printable("\n".join([str(error), *notes]))
