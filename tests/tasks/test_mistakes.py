@@ -30,8 +30,10 @@ def test_every_mistake_fits_the_code(file: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_most_mistakes_are_caught(file: Path, tmp_path: Path) -> None:
+    """The first of each function; ``--autoexp-check`` tries them all."""
     task = load_task(file.with_name("task.yaml"))
-    mistakes = read_mistakes(task)
+    first = {mistake.target: mistake for mistake in reversed(read_mistakes(task))}
+    mistakes = tuple(first.values())
     tried: list[Tried] = []
     python = python_for(task.environment.requirements, Builds("run", print))
     with NoneSandbox(python, task.resources) as sandbox:

@@ -1,0 +1,1 @@
+"""DeepSurv: Cox proportional hazards with a neural network, and treatment recommendation."""

@@ -1,0 +1,1 @@
+"""SHAP values: exact, by weighted regression, by sampling, and in closed form."""

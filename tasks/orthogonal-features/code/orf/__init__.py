@@ -1,0 +1,1 @@
+"""Orthogonal random features and the kernel approximations they are compared with."""
