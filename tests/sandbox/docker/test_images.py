@@ -209,7 +209,9 @@ def build_in_two_processes(environment: Environment, base_image: str) -> list[li
     ]
     spoken = [builder.communicate() for builder in builders]
     assert [builder.returncode for builder in builders] == [0, 0], spoken
-    return sorted((out.splitlines() for out, _ in spoken), key=len)
+    # On a busy machine the one that waits says so.
+    said = ([ln for ln in out.splitlines() if "waiting" not in ln] for out, _ in spoken)
+    return sorted(said, key=len)
 
 
 def test_two_processes_build_an_image_once(

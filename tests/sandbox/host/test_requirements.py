@@ -187,7 +187,9 @@ def test_processes_build_it_once(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    outputs = sorted((process.communicate()[0].splitlines() for process in processes), key=len)
+    said = [process.communicate()[0].splitlines() for process in processes]
+    # On a busy machine the one that waits says so.
+    outputs = sorted(([ln for ln in lines if "waiting" not in ln] for lines in said), key=len)
     assert [len(lines) for lines in outputs] == [1, 3]
     assert outputs[0][-1] == outputs[1][-1]
 
