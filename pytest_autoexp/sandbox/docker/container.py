@@ -111,9 +111,11 @@ class Container:
         try:
             with engine_errors("its state cannot be told"):
                 state = self._api.inspect_container(self._name)["State"]
-                if state["Running"]:
-                    return self.ran_out_of_memory(started_at, KILLED)
-                return bool(state["OOMKilled"])
+                if not state["Running"]:
+                    return bool(state["OOMKilled"])
+                if self._podman:
+                    return podman.is_full(self._api.stats(self._name, stream=False))
+                return self.ran_out_of_memory(started_at, KILLED)
         except InfrastructureError:
             return False
 

@@ -20,6 +20,7 @@ OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memo
 Control groups of version 1 and 2 have one of them each.  Podman has no event for it.
 """
 
+_FULL_SHARE = 0.9
 _TMPFS_OPTIONS = ("size", "exec")
 
 
@@ -56,6 +57,18 @@ def oom_kills(counters: str) -> int:
     """
     pairs = (line.split() for line in counters.splitlines())
     return sum(int(pair[1]) for pair in pairs if pair[:1] == ["oom_kill"])
+
+
+def is_full(stats: Mapping[str, Any]) -> bool:
+    """True if a container has next to no memory left.
+
+    The counter cannot be read then: that takes a program in the container.
+
+    Args:
+        stats: What the engine measures of the container.
+    """
+    memory = stats["memory_stats"]
+    return bool(memory["usage"] > _FULL_SHARE * memory["limit"])
 
 
 def check_limits(info: Mapping[str, Any]) -> None:
