@@ -8,6 +8,7 @@ import secrets
 import stat
 import tempfile
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -45,16 +46,16 @@ class PrivateFolder:
                 f"no private folder can be made in {tempfile.gettempdir()}: {error.strerror};"
                 " set TMPDIR to a folder with space"
             ) from error
-        self._open = True
+        # An impatient user's second Ctrl-C may end pytest's own clean-up before it comes here.
+        self._remove = weakref.finalize(self, _remove, self.path, self.descriptor, os.getpid())
 
     def remove(self) -> None:
         """Remove it with all that is in it.  May be called more than once."""
-        if self._open:
-            self._open = False
-            try:
-                remove_tree(self.path)
-            finally:
-                os.close(self.descriptor)
+        try:
+            self._remove()
+        except KeyboardInterrupt:
+            remove_tree(self.path)
+            raise
 
     def __enter__(self) -> Path:
         return self.path
@@ -66,6 +67,15 @@ class PrivateFolder:
         traceback: TracebackType | None,
     ) -> None:
         self.remove()
+
+
+def _remove(path: Path, descriptor: int, owner: int) -> None:
+    if os.getpid() != owner:  # a fork ends
+        return
+    try:
+        remove_tree(path)
+    finally:
+        os.close(descriptor)
 
 
 def remove_leftovers() -> tuple[str, ...]:
