@@ -63,6 +63,8 @@ class TaskFile(pytest.Module):
             raise pytest.UsageError(str(exc)) from None
         if self.settings.mode == "trials" and not self.cases.cases:
             return []
+        if self.settings.mode != "trials" and self.task.variant:
+            return []  # what holds for the task that it varies holds for it
         items = super().collect()
         if self.settings.mode == "check" and not self.alternatives:
             return [item for item in items if not item.name.startswith("test_fair")]

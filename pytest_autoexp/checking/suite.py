@@ -100,9 +100,15 @@ def suite_readme(folder: Path) -> str:
     Raises:
         TaskError: If one of them cannot be used.
     """
-    files = sorted(folder.glob(f"*/{TASK_FILE}"))
-    rows = [_row(load_task(file)) for file in files]
-    return _INTRODUCTION + "\n".join(_markdown([_HEADER, *rows])) + "\n"
+    tasks = [load_task(file) for file in sorted(folder.glob(f"*/{TASK_FILE}"))]
+    rows = [_row(task) for task in tasks if not task.variant]
+    variants = [
+        f"- {task.variant.parent.name}: {task.folder.name} with {task.resources.gpus} GPU(s)\n"
+        for task in tasks
+        if task.variant
+    ]
+    below = ["\n", *variants] if variants else []
+    return _INTRODUCTION + "\n".join(_markdown([_HEADER, *rows])) + "\n" + "".join(below)
 
 
 def _row(task: Task) -> tuple[str, ...]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_autoexp.loading.auto import check_recorded, without_auto
 from pytest_autoexp.loading.checks import check_experiments, check_functions, check_requirements
 from pytest_autoexp.loading.code import TASK_FILE, code_files
-from pytest_autoexp.loading.findings import Findings
+from pytest_autoexp.loading.findings import Findings, quoted
 from pytest_autoexp.loading.folder import check_folder, code_source
-from pytest_autoexp.loading.schema_check import check_schema
-from pytest_autoexp.loading.yaml_lines import read_yaml
+from pytest_autoexp.loading.schema_check import VARIANT_SCHEMA, check_schema
+from pytest_autoexp.loading.yaml_lines import Document, read_yaml
 from pytest_autoexp.model.task import (
     Environment,
     Experiment,
@@ -27,6 +28,9 @@ from pytest_autoexp.model.task import (
 
 DEFAULT_TIMEOUT_SEC = 600.0
 """How long an experiment's command may take unless the task says otherwise."""
+
+VARIANT_OF = "variant_of"
+"""Key of a ``task.yaml`` that takes all but id and resources from the one in another folder."""
 
 _UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -49,6 +53,8 @@ def load_task(path: Path, *, allow_auto: bool = False) -> Task:
     findings = Findings(str(path), document.lines)
     for found in document.problems:
         findings.add(*found)
+    if VARIANT_OF in document.data:
+        return _variant(path, document, findings, allow_auto)
     check_schema(document, findings)
     if allow_auto:
         document = without_auto(document)
@@ -66,16 +72,38 @@ def load_task(path: Path, *, allow_auto: bool = False) -> Task:
     return _task(document.data, folder)
 
 
+def _variant(path: Path, document: Document, findings: Findings, allow_auto: bool) -> Task:
+    """The task that another file names, with its own resources."""
+    check_schema(document, findings, VARIANT_SCHEMA)
+    findings.raise_if_any()
+    data = document.data
+    varied = path.parent.parent / data[VARIANT_OF] / TASK_FILE
+    if not varied.is_file():
+        findings.add((VARIANT_OF,), f"there is no {varied}; allowed: a task's folder beside this")
+    elif VARIANT_OF in read_yaml(varied).data:
+        findings.add((VARIANT_OF,), f"{varied} is a variant itself; allowed: a task of its own")
+    findings.raise_if_any()
+    task = load_task(varied, allow_auto=allow_auto)
+    if data["id"] == task.id:
+        findings.add(("id",), f"{quoted(task.id)} is the id of {varied} too; allowed: another")
+    findings.raise_if_any()
+    resources = _resources(data["resources"])
+    return replace(task, id=data["id"], resources=resources, variant=path.absolute())
+
+
 def task_digest(task: Task) -> str:
     """SHA-256 over everything a task is made of, as hexadecimal digits: the same on every machine.
 
-    It covers ``task.yaml``, the paper, the Dockerfile, and path and content of every file
-    of the code.  A git source is covered by its commit, which stands in ``task.yaml``.
+    It covers ``task.yaml``, that of the variant if it is one, the paper, the Dockerfile, and path
+    and content of every file of the code.  A git source is covered by its commit, which stands in
+    ``task.yaml``.
 
     Raises:
         OSError: If a file cannot be read.
     """
     files = {"task": task.folder / TASK_FILE, "paper": task.paper.path}
+    if task.variant:
+        files["variant"] = task.variant
     if task.environment.dockerfile:
         files["dockerfile"] = Path(task.environment.dockerfile)
     if isinstance(task.code, Path):

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
+from referencing import Registry, Resource
 
 from pytest_autoexp.loading.findings import (
     Findings,
@@ -22,23 +23,30 @@ from pytest_autoexp.loading.findings import (
 )
 from pytest_autoexp.loading.yaml_lines import Document
 
+TASK_SCHEMA = "task.schema.json"
+"""The JSON schema of a task.yaml."""
 
-def task_schema() -> dict[str, Any]:
-    """The JSON schema of task.yaml (draft 2020-12)."""
-    file = resources.files(__package__).joinpath("task.schema.json")
+VARIANT_SCHEMA = "variant.schema.json"
+"""The JSON schema of a task.yaml that varies another."""
+
+
+def read_schema(name: str = TASK_SCHEMA) -> dict[str, Any]:
+    """One of the package's JSON schemas (draft 2020-12)."""
+    file = resources.files(__package__).joinpath(name)
     schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return schema
 
 
-def check_schema(document: Document, findings: Findings) -> None:
+def check_schema(document: Document, findings: Findings, name: str = TASK_SCHEMA) -> None:
     """Note everything that the schema does not allow.
 
     Args:
         document: The file.
         findings: Where problems go; what is wrong there already is not named again.
+        name: Which schema.
     """
     unreadable = {found.path for found in document.problems if found.line is None}
-    errors = _validator().iter_errors(document.data)
+    errors = _validator(name).iter_errors(document.data)
     for found in chain.from_iterable(_problems(error, document) for error in errors):
         if findings.enough:
             break
@@ -46,9 +54,10 @@ def check_schema(document: Document, findings: Findings) -> None:
             findings.add(*found)
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(task_schema())
+@lru_cache(maxsize=2)
+def _validator(name: str) -> Draft202012Validator:
+    others = Registry().with_resource(TASK_SCHEMA, Resource.from_contents(read_schema()))
+    return Draft202012Validator(read_schema(name), registry=others)
 
 
 def _problems(error: ValidationError, document: Document) -> Iterator[Found]:

@@ -164,6 +164,8 @@ class Task:
         resources: What a sandbox may use.
         field: Field of research, for tables.
         data: Data set, for tables.
+        variant: The ``task.yaml`` that sets other resources, if it is a variant: ``folder`` and
+            all else are those of the task that it varies.
     """
 
     id: str
@@ -177,6 +179,7 @@ class Task:
     resources: Resources = dataclasses.field(default_factory=Resources)
     field: str = ""
     data: str = ""
+    variant: Path | None = None
 
     def function(self, target: str) -> Function:
         """The function named ``target``.

@@ -3,7 +3,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pytest_autoexp.loading.loader import DEFAULT_TIMEOUT_SEC, size_bytes
-from pytest_autoexp.loading.schema_check import task_schema
+from pytest_autoexp.loading.schema_check import read_schema
 from pytest_autoexp.model.task import Resources
 
 NAMED = ("properties", "$defs")
@@ -20,12 +20,12 @@ def subschemas(schema, path="#"):
             yield from subschemas(schema[keyword], f"{path}/{keyword}")
 
 
-ALL = dict(subschemas(task_schema()))
+ALL = dict(subschemas(read_schema()))
 
 
 def test_schema_is_valid_draft_2020_12():
-    assert task_schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    Draft202012Validator.check_schema(task_schema())
+    assert read_schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(read_schema())
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -46,7 +46,7 @@ def test_every_key_has_a_title_for_editors(path):
 
 @pytest.mark.parametrize("path", [path for path in ALL if "examples" in ALL[path]])
 def test_examples_are_allowed(path):
-    schema = task_schema() | {"$id": "task"}
+    schema = read_schema() | {"$id": "task"}
     reference = Draft202012Validator({"$defs": {"whole": schema}, "$ref": "task" + path})
     for example in ALL[path]["examples"]:
         reference.validate(example)
