@@ -29,6 +29,8 @@ THREADS = (1, 2)
 MAX_MUTANTS = 12
 """How many generated mutants are tried of one function, spread over kinds and lines."""
 
+_CALLS = pytest.StashKey[dict[str, dict[str, frozenset[str]]]]()
+
 
 @pytest.fixture
 def checked_function(request: pytest.FixtureRequest) -> str:
@@ -63,6 +65,19 @@ def bench(request: pytest.FixtureRequest, task: Task, _gold_trial: Trial) -> Ite
 def gold_sec(request: pytest.FixtureRequest, task: Task, _gold_trial: Trial) -> Mapping[str, float]:
     """Seconds that each experiment takes; an error if the task misses its own numbers."""
     return qualify_task(request.node, task, _gold_trial)
+
+
+@pytest.fixture
+def calls(
+    request: pytest.FixtureRequest, task: Task, gold_sec: Mapping[str, float], bench: Bench
+) -> Mapping[str, frozenset[str]]:
+    """Targets of the functions that each experiment calls; traced once by each process."""
+    from pytest_autoexp.checking.depends import trace
+
+    known = request.config.stash.setdefault(_CALLS, {})
+    if task.id not in known:
+        known[task.id] = {name: own.called for name, own in trace(bench, gold_sec).items()}
+    return known[task.id]
 
 
 @pytest.fixture
@@ -102,12 +117,14 @@ def needed(
     task: Task,
     checked_function: str,
     gold_sec: Mapping[str, float],
+    calls: Mapping[str, frozenset[str]],
     bench: Bench,
 ) -> Found:
     """What happens without the function."""
     from pytest_autoexp.checking.needed import check_needed
 
-    result = check_needed(bench, checked_function, gold_sec)
+    called = frozenset(name for name, targets in calls.items() if checked_function in targets)
+    result = check_needed(bench, checked_function, gold_sec, called)
     return _kept(
         request, Found(task.id, "needed", checked_function, result.problems, asdict(result))
     )

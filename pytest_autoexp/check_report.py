@@ -35,6 +35,8 @@ class CheckReport:
         if self._is_worker:
             return
         self._summaries = gather(settings.results / CHECKS_DIR / settings.run_id)
+        if settings.check_changed and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
         if any(summary.shortcomings for summary in self._summaries):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._summaries:
@@ -64,6 +66,8 @@ class CheckReport:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table."""
         if not self._summaries:
+            if self._run.settings.check_changed and not self._is_worker:
+                terminalreporter.line("autoexp: no task has changed since its check was kept")
             return
         terminalreporter.section("autoexp: checks")
         for line in table(self._summaries):

@@ -65,6 +65,11 @@ class TaskFile(pytest.Module):
             return []
         if self.settings.mode != "trials" and self.task.variant:
             return []  # what holds for the task that it varies holds for it
+        if self.settings.mode == "check" and self.settings.check_changed:
+            from pytest_autoexp.checking.suite import Checked
+
+            if Checked.is_good(self.task):
+                return []
         items = super().collect()
         if self.settings.mode == "check" and not self.alternatives:
             return [item for item in items if not item.name.startswith("test_fair")]

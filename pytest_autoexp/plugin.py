@@ -95,6 +95,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
     )
     parser.addini(
+        "autoexp_check_changed",
+        "--autoexp-check passes over tasks that have not changed since they were kept as good",
+        type="bool",
+        default=False,
+    )
+    parser.addini(
         "autoexp_network",
         "hosts that agents reach from the Docker sandbox: pypi.example,*.example.org,host:8000 "
         "(default: none)",

@@ -49,6 +49,7 @@ class Settings:
         network: The hosts that agents reach.
         qualify: Is each task's own code run before its first trial?
         keep_checks: Is what a check finds kept beside the task?
+        check_changed: Are only tasks checked that have changed since?
         run_id: Unique name of this run, the same in all xdist workers.
     """
 
@@ -71,6 +72,7 @@ class Settings:
     network: tuple[str, ...]
     qualify: bool
     keep_checks: bool
+    check_changed: bool
 
 
 def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> Settings:
@@ -107,6 +109,7 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
         network=read_hosts(config.getini("autoexp_network"), "ini autoexp_network"),
         qualify=config.getini("autoexp_qualify"),
         keep_checks=config.getini("autoexp_keep_checks"),
+        check_changed=config.getini("autoexp_check_changed"),
         run_id=from_controller.get("run_id") or _new_run_id(),
     )
 

@@ -105,6 +105,22 @@ def test_what_falls_short_fails(
     done.stdout.fnmatch_lines([f"*{says}*", f"FAILED *::{failing}*"])
 
 
+def test_an_experiment_that_leaves_a_function_out_of_its_depends_is_named(
+    pytester: pytest.Pytester, task: Path
+) -> None:
+    text = (task / "task.yaml").read_text()
+    data = yaml.safe_load(text)
+    first = data["experiments"][0]
+    left_out = first.get("depends", [f["target"] for f in data["functions"]])[0]
+    first["depends"] = [f["target"] for f in data["functions"] if f["target"] != left_out]
+    (task / "task.yaml").write_text(yaml.safe_dump(data))
+    done = run(pytester, "--autoexp-check", "-k", "needed")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(
+        [f"*{left_out}: {first['name']} does not list it in depends, but * moves"]
+    )
+
+
 def test_wrong_versions_that_survive_fail_the_run_and_are_shown(
     pytester: pytest.Pytester, project: Path, task: Path
 ) -> None:
@@ -131,6 +147,13 @@ def test_what_is_found_is_kept_on_demand(
     assert kept["problems"] == []
     readme = (project / "tasks" / "README.md").read_text()
     assert f"| {kept['mutants'][0]}/{kept['mutants'][1]} |" in readme
+    changed = ("--autoexp-check", "-oautoexp_check_changed=true", "-k", "gold")
+    nothing = run(pytester, *changed)
+    assert nothing.ret == pytest.ExitCode.OK
+    nothing.assert_outcomes()
+    nothing.stdout.fnmatch_lines(["autoexp: no task has changed since its check was kept"])
+    (task / "equivalent.yaml").write_text("[]\n")
+    run(pytester, *changed, "-n2").assert_outcomes(passed=1)
     edit(task / "task.yaml", "title:", "field: statistics\ntitle:")
     done = run(pytester, "--autoexp-check", "-oautoexp_keep_checks=true", "-k", "gold")
     readme = (project / "tasks" / "README.md").read_text()

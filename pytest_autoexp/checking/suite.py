@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pytest_autoexp.checking.fair import ALTERNATIVES_DIR
+from pytest_autoexp.checking.mistakes import EQUIVALENT_FILE, MISTAKES_FILE
 from pytest_autoexp.checking.summary import TaskSummary
 from pytest_autoexp.loading.code import TASK_FILE
 from pytest_autoexp.loading.loader import load_task, task_digest
@@ -39,7 +42,7 @@ class Checked:
     """What a complete check found.
 
     Attributes:
-        digest: The task's content that was checked.
+        digest: What was checked: the task's content, and what its author keeps for the check.
         gold_sec: How long all experiments take, one after another.
         mutants: How many generated wrong versions are caught, and of how many.
         mistakes: The same for the author's own.
@@ -67,7 +70,7 @@ class Checked:
         mutants, mistakes = summary.caught("mutants"), summary.caught("mistakes")
         lines = [line for found in summary.found for line in found.problems]
         return cls(
-            digest=task_digest(task),
+            digest=_digest(task),
             gold_sec=round(sum(min(e["durations_sec"]) for e in experiments), 1),
             mutants=(mutants.caught, mutants.of),
             mistakes=(mistakes.caught, mistakes.of),
@@ -84,6 +87,12 @@ class Checked:
             return cls(data["digest"], data["gold_sec"], **pairs, problems=tuple(data["problems"]))
         return None
 
+    @classmethod
+    def is_good(cls, task: Task) -> bool:
+        """True if a check was kept, nothing of the task has changed since, and all holds."""
+        checked = cls.read(task.folder)
+        return checked is not None and checked.digest == _digest(task) and not checked.problems
+
     def write(self, folder: Path) -> None:
         """Keep it in a task's folder.
 
@@ -92,6 +101,15 @@ class Checked:
         """
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
         (folder / CHECKED_FILE).write_text(text, encoding="utf-8")
+
+
+def _digest(task: Task) -> str:
+    digest = hashlib.sha256(task_digest(task).encode())
+    alternatives = sorted(task.folder.joinpath(ALTERNATIVES_DIR).glob("*.py"))
+    for file in (task.folder / MISTAKES_FILE, task.folder / EQUIVALENT_FILE, *alternatives):
+        content = file.read_bytes() if file.is_file() else b""
+        digest.update(file.name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()
 
 
 def suite_readme(folder: Path) -> str:
@@ -113,7 +131,7 @@ def suite_readme(folder: Path) -> str:
 
 def _row(task: Task) -> tuple[str, ...]:
     checked = Checked.read(task.folder)
-    if checked is None or checked.digest != task_digest(task):
+    if checked is None or checked.digest != _digest(task):
         measured: tuple[str, ...] = ("not checked", "", "", "")
     else:
         pairs = (checked.mutants, checked.mistakes, checked.alternatives)
