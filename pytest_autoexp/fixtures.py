@@ -5,6 +5,7 @@ What masks and grafts is imported when the first trial runs: collection goes wit
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from pytest_autoexp.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_autoexp.checking.bench import Bench
+    from pytest_autoexp.gateway.gateway import Gateway
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,20 @@ def agent(request: pytest.FixtureRequest, task: Task) -> Agent:
 
 
 @pytest.fixture
+def gateway(request: pytest.FixtureRequest, trial: Trial, agent: Agent) -> Iterator[Gateway | None]:
+    """What the agent reaches models through; None for one that needs none."""
+    settings = request.config.stash[RUN].settings
+    if not (settings.models or getattr(agent, "models", False)):
+        yield None
+        return
+    from pytest_autoexp.gateway.gateway import Gateway
+    from pytest_autoexp.gateway.providers import read_upstreams
+
+    with Gateway(read_upstreams(os.environ), trial.limits, settings.prices) as started:
+        yield started
+
+
+@pytest.fixture
 def workspace(task: Task, trial: Trial) -> Iterator[Path]:
     """A folder on the host with what the agent may see."""
     from pytest_autoexp.workspace import build_workspace
@@ -158,16 +174,23 @@ def sandbox(
     trial: Trial,
     workspace: Path,
     qualified: Mapping[str, float],
+    gateway: Gateway | None,
 ) -> Iterator[Sandbox]:
     """The agent's sandbox, with the workspace in place."""
-    with make_sandbox(request.node, trial) as made:
+    address = gateway.address if gateway else None
+    with make_sandbox(request.node, replace(trial, gateway=address)) as made:
         made.put(workspace)
         yield made
 
 
 @pytest.fixture
 def result(
-    request: pytest.FixtureRequest, task: Task, trial: Trial, agent: Agent, sandbox: Sandbox
+    request: pytest.FixtureRequest,
+    task: Task,
+    trial: Trial,
+    agent: Agent,
+    gateway: Gateway | None,
+    sandbox: Sandbox,
 ) -> TrialResult:
     """Run the agent, verify what it wrote, and keep what came out.
 
@@ -184,6 +207,7 @@ def result(
             agent=agent, trial=trial, sandbox=limited
         ),
         lambda: make_sandbox(item, replace(trial, network=())),
+        gateway,
     )
     item.user_properties.extend(result_properties(outcome))
     try:

@@ -8,11 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 from pytest_autoexp.model.errors import LimitReached
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No variables."""
 
 _GRACE_SEC = 2.0
 """How long after the limit Python code is interrupted: its commands are ended on time, and
@@ -64,9 +67,13 @@ class LimitedSandbox(Sandbox):
     Attributes:
         kind: Kind of the sandbox behind it.
         workspace: Absolute path of the workspace as commands see it.
+        environment: Variables of every command: what tells of the model gateway, if there is one.
     """
 
-    def __init__(self, sandbox: Sandbox, deadline: float) -> None:
+    def __init__(
+        self, sandbox: Sandbox, deadline: float, environment: Mapping[str, str] = NOTHING
+    ) -> None:
+        self.environment = environment
         self._sandbox = sandbox
         self._deadline = deadline
         self.kind = sandbox.kind
@@ -95,7 +102,7 @@ class LimitedSandbox(Sandbox):
             command,
             time_limit_sec=min(time_limit_sec, left),
             cwd=cwd,
-            env=env,
+            env={**self.environment, **(env or {})},
             output_cap_bytes=output_cap_bytes,
         )
 

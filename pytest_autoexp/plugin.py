@@ -107,6 +107,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
     )
     parser.addini(
+        "autoexp_models",
+        "every agent reaches models, through the gateway (else those that say so)",
+        type="bool",
+        default=False,
+    )
+    parser.addini(
+        "autoexp_prices",
+        "prices of models in USD per million tokens in and out: my-model=0.5/2 other=0/0",
+        default="",
+    )
+    parser.addini(
         "autoexp_base_image",
         "image on which the tasks' are built (default: a Python one; with CUDA for GPU tasks)",
         default="",

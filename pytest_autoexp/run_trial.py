@@ -7,13 +7,13 @@ pytest's fixtures only carry these here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_autoexp.experiments import run_experiment
-from pytest_autoexp.limits import LimitedSandbox, time_limit
+from pytest_autoexp.limits import NOTHING, LimitedSandbox, time_limit
 from pytest_autoexp.model.errors import (
     InfrastructureError,
     LimitReached,
@@ -36,7 +36,10 @@ from pytest_autoexp.verify import (
 )
 from pytest_autoexp.workspace import write_masked_code
 
-MAX_TRAJECTORY_BYTES = 64 * 1024**2
+if TYPE_CHECKING:
+    from pytest_autoexp.gateway.gateway import Gateway
+
+MAX_TRANSCRIPT_BYTES = 64 * 1024**2
 """How much of an agent's record is kept."""
 
 MAX_DROPPED = 200
@@ -50,7 +53,12 @@ MakeSandbox = Callable[[], Sandbox]
 
 
 def run_trial(
-    trial: Trial, task: Task, sandbox: Sandbox, call_agent: CallAgent, make_sandbox: MakeSandbox
+    trial: Trial,
+    task: Task,
+    sandbox: Sandbox,
+    call_agent: CallAgent,
+    make_sandbox: MakeSandbox,
+    gateway: Gateway | None = None,
 ) -> tuple[TrialResult, Artifacts]:
     """Let an agent work, then verify what it wrote.
 
@@ -61,6 +69,7 @@ def run_trial(
             has ended.
         call_agent: Runs the agent in the sandbox that it is given.
         make_sandbox: Makes a fresh, empty sandbox for verification.
+        gateway: What the agent reaches models through; ended with the agent.
 
     Returns:
         The result, and what is to be kept beside it.
@@ -71,7 +80,9 @@ def run_trial(
     with PrivateFolder() as folder:
         left, verified = folder / "left", folder / "verified"
         pristine = verified / CODE_DIR
-        agent, agent_sec = _run_agent(trial, sandbox, call_agent)
+        environment = gateway.variables if gateway else NOTHING
+        agent, agent_sec = _run_agent(trial, sandbox, call_agent, environment)
+        agent = gateway.settle(agent) if gateway else agent
         stayed = _take_out(sandbox, left)
         refused = sandbox.refused()
         sandbox.close()
@@ -99,15 +110,18 @@ def run_trial(
             verify_sec=verify_sec,
             diff=solution.diff,
         )
-        return result, Artifacts(dict(solution.files), _trajectory(agent, left), refused)
+        record = gateway.ledger.trajectory() if gateway else None
+        return result, Artifacts(dict(solution.files), _transcript(agent, left), record, refused)
 
 
-def _run_agent(trial: Trial, sandbox: Sandbox, call_agent: CallAgent) -> tuple[AgentResult, float]:
+def _run_agent(
+    trial: Trial, sandbox: Sandbox, call_agent: CallAgent, environment: Mapping[str, str]
+) -> tuple[AgentResult, float]:
     """Run the agent under its limits; a limit or a crash of its own ends it, no more."""
     started = time.monotonic()
     try:
         with time_limit(trial.limits.time_sec) as deadline:
-            agent = call_agent(LimitedSandbox(sandbox, deadline)) or AgentResult()
+            agent = call_agent(LimitedSandbox(sandbox, deadline, environment)) or AgentResult()
     except LimitReached as exc:
         agent = AgentResult(exit_status=str(exc))
     except (InfrastructureError, KeyboardInterrupt):
@@ -169,15 +183,15 @@ def _reported_matches(task: Task, trial: Trial, reported: dict[str, Any]) -> boo
     return bool(visible)
 
 
-def _trajectory(agent: AgentResult, left: Path) -> bytes | None:
+def _transcript(agent: AgentResult, left: Path) -> bytes | None:
     """The agent's record, if it names a file of the workspace."""
-    if agent.trajectory is None:
+    if agent.transcript is None:
         return None
     try:
-        file = (left / agent.trajectory).resolve()
+        file = (left / agent.transcript).resolve()
         if not file.is_relative_to(left.resolve()) or not file.is_file():
             return None
         with file.open("rb") as stream:
-            return stream.read(MAX_TRAJECTORY_BYTES)
+            return stream.read(MAX_TRANSCRIPT_BYTES)
     except (OSError, ValueError):  # no such path can be
         return None

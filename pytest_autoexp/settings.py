@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_autoexp.gateway.prices import Price, read_prices
 from pytest_autoexp.model.errors import UsageError
 from pytest_autoexp.model.trial import Limits
 from pytest_autoexp.sandbox.gpus import check_gpus
@@ -47,6 +48,8 @@ class Settings:
         base_image: Image on which those of the tasks are built; None for one that suits.
         gpus: Which GPUs trials may lease: ``"auto"``, ``"none"``, or their names.
         network: The hosts that agents reach.
+        models: Does every agent reach models, not only those that say so?
+        prices: Prices of models that the user set.
         qualify: Is each task's own code run before its first trial?
         keep_checks: Is what a check finds kept beside the task?
         check_changed: Are only tasks checked that have changed since?
@@ -70,6 +73,8 @@ class Settings:
     base_image: str | None
     gpus: str
     network: tuple[str, ...]
+    models: bool
+    prices: Mapping[str, Price]
     qualify: bool
     keep_checks: bool
     check_changed: bool
@@ -107,6 +112,8 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
         base_image=config.getini("autoexp_base_image") or None,
         gpus=check_gpus(config.getini("autoexp_gpus")),
         network=read_hosts(config.getini("autoexp_network"), "ini autoexp_network"),
+        models=config.getini("autoexp_models"),
+        prices=read_prices(config.getini("autoexp_prices")),
         qualify=config.getini("autoexp_qualify"),
         keep_checks=config.getini("autoexp_keep_checks"),
         check_changed=config.getini("autoexp_check_changed"),

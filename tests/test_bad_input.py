@@ -201,10 +201,10 @@ RESULTS = {
     "numpy-like counts": "AgentResult(usage=Usage(steps=Number(3), cost_usd=Decimal('0.5')))",
     "no numbers": "AgentResult(usage=Usage(steps='3', tokens_in=10**5000, cost_usd=float('nan')))",
     "no usage": "AgentResult(usage=None, reported=[1], exit_status=None)",
-    "bytes": "AgentResult(stdout=b'out', stderr=None, trajectory=3)",
-    "no path": "AgentResult(trajectory='a\\0b')",
-    "long path": "AgentResult(trajectory='x' * 5000)",
-    "long suffix": "AgentResult(trajectory='a.' + 'b' * 250)",
+    "bytes": "AgentResult(stdout=b'out', stderr=None, transcript=3)",
+    "no path": "AgentResult(transcript='a\\0b')",
+    "long path": "AgentResult(transcript='x' * 5000)",
+    "long suffix": "AgentResult(transcript='a.' + 'b' * 250)",
     "half a pair": "AgentResult(exit_status='\\ud800', stdout='\\ud800', reported={'\\ud800': 1})",
 }
 

@@ -137,17 +137,17 @@ def test_a_process_that_outlives_the_agent_changes_nothing(run: RunAgent) -> Non
     assert result.passed
 
 
-def test_the_agents_trajectory_is_kept_only_from_its_workspace(run: RunAgent) -> None:
+def test_the_agents_transcript_is_kept_only_from_its_workspace(run: RunAgent) -> None:
     def agent(sandbox: Sandbox) -> AgentResult:
         sandbox.run("echo step > t.jsonl", time_limit_sec=30)
-        return AgentResult(trajectory="t.jsonl")
+        return AgentResult(transcript="t.jsonl")
 
-    assert run(agent, MEAN)[1].trajectory == b"step\n"
+    assert run(agent, MEAN)[1].transcript == b"step\n"
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "missing", "code"])
-def test_a_trajectory_elsewhere_is_none(run: RunAgent, path: str) -> None:
-    assert run(lambda sandbox: AgentResult(trajectory=path), MEAN)[1].trajectory is None
+def test_a_transcript_elsewhere_is_none(run: RunAgent, path: str) -> None:
+    assert run(lambda sandbox: AgentResult(transcript=path), MEAN)[1].transcript is None
 
 
 class Exhausted(NoneSandbox):

@@ -7,7 +7,8 @@
     requires: [my-agent]            # programs that must be on the sandbox's PATH
     options: {model: small}         # defaults; --agent-option model=large overrides
     env: {MY_AGENT_QUIET: "1"}      # further variables
-    trajectory: trajectory.jsonl    # kept with the trial's artifacts
+    transcript: log.jsonl           # its own record, kept with the trial's artifacts
+    models: true                    # it reaches models, through the gateway (docs/models.md)
 
 The command starts in the workspace and finds these variables: ``AUTOEXP_WORKSPACE``,
 ``AUTOEXP_INSTRUCTIONS``, ``AUTOEXP_CODE``, ``AUTOEXP_PAPER`` (not with
@@ -53,7 +54,8 @@ class CommandAgent:
         requires: Programs that must be on the sandbox's PATH.
         options: Values of its options.
         env: Further environment variables.
-        trajectory: Path of its record, relative to the workspace, or None.
+        transcript: Path of its own record, relative to the workspace, or None.
+        models: Does it reach models?
     """
 
     name: str
@@ -61,7 +63,8 @@ class CommandAgent:
     requires: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
-    trajectory: str | None = None
+    transcript: str | None = None
+    models: bool = False
 
     def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult:
         """Run the command until it ends or the time limit ends it.
@@ -78,7 +81,7 @@ class CommandAgent:
         return AgentResult(
             exit_status=_exit_status(result),
             usage=read_usage(sandbox.read(USAGE_FILE, MAX_AGENT_FILE_BYTES)),
-            trajectory=self.trajectory,
+            transcript=self.transcript,
             stdout=result.stdout,
             stderr=result.stderr,
         )
@@ -147,16 +150,20 @@ def load_command_agent(path: Path, options: Mapping[str, str]) -> CommandAgent:
     requires = data.get("requires", [])
     if not isinstance(requires, list) or not all(isinstance(p, str) for p in requires):
         raise UsageError(f"{path}: requires: found {requires!r}; allowed: a list of program names")
-    trajectory = data.get("trajectory")
-    if trajectory is not None and not isinstance(trajectory, str):
-        raise UsageError(f"{path}: trajectory: found {trajectory!r}; allowed: a path, as text")
+    transcript = data.get("transcript")
+    if transcript is not None and not isinstance(transcript, str):
+        raise UsageError(f"{path}: transcript: found {transcript!r}; allowed: a path, as text")
+    models = data.get("models", False)
+    if not isinstance(models, bool):
+        raise UsageError(f"{path}: models: found {models!r}; allowed: true or false")
     agent = CommandAgent(
         name=str(data.get("name", path.stem)),
         command=command,
         requires=tuple(requires),
         options=_text_mapping(path, data, "options"),
         env=_text_mapping(path, data, "env"),
-        trajectory=trajectory,
+        transcript=transcript,
+        models=models,
     )
     for key in options:
         if key not in agent.options:

@@ -11,7 +11,11 @@ from pytest_autoexp.sandbox.protocol import Sandbox
 
 @runtime_checkable
 class Agent(Protocol):
-    """What fills in the code.  Any object with such a ``run`` will do."""
+    """What fills in the code.  Any object with such a ``run`` will do.
+
+    One that reaches models has an attribute ``models`` that is true: then there is a gateway,
+    of which ``sandbox.environment`` tells.
+    """
 
     def run(self, trial: Trial, sandbox: Sandbox) -> AgentResult | None:
         """Work on the trial: read ``instructions.md`` in the workspace, edit ``code/``.

@@ -62,7 +62,7 @@ class AgentResult:
             ``"crashed: ..."``.
         reported: Metrics that it claims, by experiment and name.
         usage: What it spent.
-        trajectory: Path of its record, relative to the workspace, or None.
+        transcript: Path of its own record, relative to the workspace, or None.
         stdout: What it printed, for the artifacts.
         stderr: The same for its standard error.
     """
@@ -70,7 +70,7 @@ class AgentResult:
     exit_status: str = "completed"
     reported: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
-    trajectory: str | None = None
+    transcript: str | None = None
     stdout: str = ""
     stderr: str = ""
 
@@ -91,7 +91,7 @@ def cleaned(result: AgentResult) -> AgentResult:
             tokens_out=as_count(usage.tokens_out),
             cost_usd=as_amount(usage.cost_usd),
         ),
-        trajectory=_text(result.trajectory) or None,
+        transcript=_text(result.transcript) or None,
         stdout=_text(result.stdout),
         stderr=_text(result.stderr),
     )
@@ -229,10 +229,12 @@ class Artifacts:
 
     Attributes:
         files: The agent's sources that count, by path relative to the code.
-        trajectory: The agent's record, or None.
+        transcript: The agent's own record, or None.
+        trajectory: JSON lines: what it asked of models, if there was a gateway; or None.
         refused: The hosts that its sandbox refused.
     """
 
     files: Mapping[str, bytes]
+    transcript: bytes | None = None
     trajectory: bytes | None = None
     refused: tuple[Refused, ...] = ()

@@ -41,6 +41,19 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class GatewayAddress:
+    """Where a trial's model gateway listens on the host.
+
+    Attributes:
+        port: Of the loopback; a sandbox's commands find it at the same port of theirs.
+        socket: Path of a Unix socket, for sandboxes that have another loopback.
+    """
+
+    port: int
+    socket: str
+
+
+@dataclass(frozen=True)
 class Case:
     """One (task, n, seed): which functions are masked.
 
@@ -78,6 +91,7 @@ class Trial:
         resources: What a sandbox may use.
         network: The hosts that the agent reaches; the experiments of verification reach none.
         devices: The GPUs that are leased to it; where it runs, not what is asked.
+        gateway: Where the agent's sandbox reaches models; where it runs, not what is asked.
     """
 
     task_id: str
@@ -96,6 +110,7 @@ class Trial:
     resources: Resources = field(default_factory=Resources)
     network: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    gateway: GatewayAddress | None = None
 
     @property
     def id(self) -> str:

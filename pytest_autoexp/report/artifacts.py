@@ -50,8 +50,10 @@ def write_artifacts(
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
     if artifacts.trajectory is not None:
-        suffix = Path(result.agent.trajectory or "").suffix[:20]
-        folder.joinpath(f"trajectory{suffix}").write_bytes(artifacts.trajectory)
+        folder.joinpath("trajectory.jsonl").write_bytes(artifacts.trajectory)
+    if artifacts.transcript is not None:
+        suffix = Path(result.agent.transcript or "").suffix[:20]
+        folder.joinpath(f"transcript{suffix}").write_bytes(artifacts.transcript)
     for path, source in artifacts.files.items():
         file = folder / "solution" / path
         file.parent.mkdir(parents=True, exist_ok=True)

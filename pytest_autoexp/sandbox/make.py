@@ -57,6 +57,7 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
                 trial.id,
                 devices=trial.devices,
                 network=trial.network,
+                gateway_port=trial.gateway.port if trial.gateway else None,
             )
         )
     if kind not in ("local", "none"):
@@ -71,7 +72,14 @@ def make_sandbox(kind: str, trial: Trial, site: Site) -> Sandbox | None:
     if kind == "none":
         return NoneSandbox(python, trial.resources, env)
     files = device_files(trial.devices)
-    return LocalSandbox(python, trial.resources, env, hidden=site.private, devices=files)
+    return LocalSandbox(
+        python,
+        trial.resources,
+        env,
+        hidden=site.private,
+        devices=files,
+        gateway=trial.gateway,
+    )
 
 
 def environment_key(kind: str, trial: Trial, site: Site) -> str:

@@ -67,13 +67,13 @@ def test_exit_status(sandbox: NoneSandbox, command: str, status: str) -> None:
     assert CommandAgent("x", command).run(trial(time_sec=1.0), sandbox).exit_status == status
 
 
-def test_usage_and_trajectory_are_read(sandbox: NoneSandbox) -> None:
+def test_usage_and_transcript_are_read(sandbox: NoneSandbox) -> None:
     agent = CommandAgent(
-        "x", """echo '{"steps": 3, "cost_usd": 0.1}' > "$AUTOEXP_USAGE" """, trajectory="t.jsonl"
+        "x", """echo '{"steps": 3, "cost_usd": 0.1}' > "$AUTOEXP_USAGE" """, transcript="t.jsonl"
     )
     result = agent.run(trial(), sandbox)
     assert result.usage == Usage(steps=3, cost_usd=0.1)
-    assert result.trajectory == "t.jsonl"
+    assert result.transcript == "t.jsonl"
 
 
 def test_a_missing_program_is_our_fault_not_the_agents(sandbox: NoneSandbox) -> None:
@@ -128,7 +128,7 @@ def test_an_agent_file_is_read_and_options_override(tmp_path: Path) -> None:
         ("command: x\nrequires: git\n", "requires: found 'git'; allowed: a list"),
         ("command: x\nenv: [A]\n", "env: found .* allowed: a mapping"),
         ("command: x\noptions: {'a b': 1}\n", "options: found"),
-        ("command: x\ntrajectory: 3\n", "trajectory: found 3"),
+        ("command: x\ntranscript: 3\n", "transcript: found 3"),
         ("command: x\n", "--agent-option model: .* names no such option"),
     ],
 )

@@ -143,7 +143,7 @@ class Container:
                 raise self._killed() from None
             return True
         users = {user for user, *_ in processes}
-        own = _OWN_PROCESSES + bool(self._settings.network)
+        own = _OWN_PROCESSES + self._settings.relayed
         return len(users) > 1 or len(processes) > own
 
     def kill_all(self, pause: Callable[[float], None] = time.sleep) -> bool:

@@ -1,19 +1,21 @@
-"""The network of a container that has none: some hosts, through a relay over an exec's stream.
+"""The network of a container that has none: some hosts, and the model gateway.
 
 The container stays without any network device but its own loopback.  On that, a program of
-ours listens; what connects to it is relayed over the program's standard input and output to
-a proxy on the host.
+ours listens; what connects to it is relayed over the program's standard input and output (an
+exec's stream) to a proxy on the host, or to the gateway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import Refused
 from pytest_autoexp.sandbox.capture import Capture
 from pytest_autoexp.sandbox.docker.container import Container
 from pytest_autoexp.sandbox.docker.exec import STDOUT, Exec
+from pytest_autoexp.sandbox.docker.options import DockerSettings
 from pytest_autoexp.sandbox.network.proxy import Proxy
 from pytest_autoexp.sandbox.network.relay import Relay, command
 
@@ -27,22 +29,28 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Network:
-    """The proxy and the relay of one container.
+    """The relay of one container, and the proxy behind it.
 
     Attributes:
         environment: Variables that tell commands of the proxy.
     """
 
-    def __init__(self, container: Container, hosts: tuple[str, ...]) -> None:
+    def __init__(self, container: Container, settings: DockerSettings) -> None:
         """Prepare it.
 
         Args:
             container: Must run before :meth:`ensure`.
-            hosts: What may be reached, as ``hosts.read_hosts`` returns it.
+            settings: What may be reached.
         """
-        self.environment = _environment(hosts)
+        self.environment = _environment(settings.network) if settings.network else {}
         self._container = container
-        self._proxy = Proxy(hosts)
+        self._proxy = Proxy(settings.network) if settings.network else None
+        self._connects: dict[int, Callable[[], socket.socket]] = {}
+        if self._proxy:
+            self._connects[PORT] = self._proxy.connect
+        if settings.gateway_port:
+            address = ("127.0.0.1", settings.gateway_port)
+            self._connects[settings.gateway_port] = lambda: socket.create_connection(address)
         self._process: Exec | None = None
         self._relay: Relay | None = None
 
@@ -52,7 +60,8 @@ class Network:
         Raises:
             InfrastructureError: If it cannot be started.
         """
-        self._proxy.start()
+        if self._proxy:
+            self._proxy.start()
 
     def ensure(self) -> None:
         """Make sure that all of it runs; start again what ended.
@@ -60,25 +69,26 @@ class Network:
         Raises:
             InfrastructureError: If it cannot.
         """
-        self._proxy.start()
+        self.start()
         if self._relay is None or not self._relay.running:
             if self._relay is not None and self._relay.broken:
                 raise InfrastructureError(f"the sandbox's network broke: {self._relay.broken}")
             self._close_relay()
-            connects = {PORT: self._proxy.connect}
-            self._process = self._container.start_own(command(connects))
-            self._relay = Relay(_ExecStream(self._process), connects)
+            self._process = self._container.start_own(command(self._connects))
+            self._relay = Relay(_ExecStream(self._process), self._connects)
             self._relay.wait_until_ready()
-        self._proxy.wait_until_ready()
+        if self._proxy:
+            self._proxy.wait_until_ready()
 
     def refused(self) -> tuple[Refused, ...]:
         """What was refused so far."""
-        return self._proxy.refused()
+        return self._proxy.refused() if self._proxy else ()
 
     def close(self) -> None:
         """End all of it, when the container is gone.  May be called more than once."""
         self._close_relay()
-        self._proxy.close()
+        if self._proxy:
+            self._proxy.close()
 
     def _close_relay(self) -> None:
         if self._relay is not None:

@@ -37,6 +37,7 @@ class DockerSettings:
         trial_id: The trial that it belongs to.
         devices: Indices or UUIDs of the GPUs that it sees.
         network: The hosts that its commands reach; none if empty.
+        gateway_port: Port of the host's loopback that they find at theirs.
     """
 
     image: str
@@ -45,6 +46,12 @@ class DockerSettings:
     trial_id: str
     devices: tuple[str, ...] = ()
     network: tuple[str, ...] = ()
+    gateway_port: int | None = None
+
+    @property
+    def relayed(self) -> bool:
+        """Does a program of ours run beside its commands, that relays their connections?"""
+        return bool(self.network or self.gateway_port)
 
     @property
     def workspace_bytes(self) -> int:

@@ -68,7 +68,7 @@ class DockerSandbox(Sandbox):
     def __init__(self, settings: DockerSettings) -> None:
         self._settings = settings
         self._container = Container(settings)
-        self._network = Network(self._container, settings.network) if settings.network else None
+        self._network = Network(self._container, settings) if settings.relayed else None
         self._closed = False
 
     @classmethod

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Resources
-from pytest_autoexp.sandbox.host import process
+from pytest_autoexp.model.trial import GatewayAddress
+from pytest_autoexp.sandbox.host import forward, process
 from pytest_autoexp.sandbox.host.none import NoneSandbox
 from pytest_autoexp.sandbox.host.requirements import PythonEnvironment
 from pytest_autoexp.sandbox.host.seccomp import key_filter
@@ -33,6 +34,8 @@ _PROC = ("sys", "sysrq-trigger", "fs", "acpi", "scsi", "driver", "mtrr", "pressu
 _FILTER = "filter"
 _FILTER_FD = 9
 _OPEN_FILTER = f'exec {_FILTER_FD}< "$1" && shift && exec "$@"'
+_SOCKET = "/run/models"  # the gateway's
+_FORWARD = Path(forward.__file__).read_text()
 _SHARED_MEMORY_BYTES = 512 * 1024**2
 # No --clearenv and --setenv, which would show every variable, keys too, in the list of
 # processes: bubblewrap is started with the sandbox's variables and no others.
@@ -103,6 +106,7 @@ class LocalSandbox(NoneSandbox):
         env: Mapping[str, str] | None = None,
         hidden: tuple[Path, ...] = (),
         devices: tuple[Path, ...] = (),
+        gateway: GatewayAddress | None = None,
     ) -> None:
         """Make the private folder.
 
@@ -112,11 +116,13 @@ class LocalSandbox(NoneSandbox):
             env: Environment variables for every command, beside the sandbox's own.
             hidden: Files and folders of the host that commands may not see.
             devices: Files in ``/dev`` that commands see and may open beside the usual ones.
+            gateway: What commands find at its port of their loopback.
 
         Raises:
             InfrastructureError: As for ``none``, and if bubblewrap does not work here.
         """
         self._devices = devices
+        self._gateway = gateway
         super().__init__(python, resources, env, hidden)
 
     def _seen_as(self, name: str) -> str:
@@ -138,6 +144,9 @@ class LocalSandbox(NoneSandbox):
         program = shutil.which("bwrap")
         if program is None:
             raise InfrastructureError("bubblewrap (bwrap) is not installed any more")
+        if self._gateway:
+            python, port = str(self.python.executable), str(self._gateway.port)
+            argv = (python, "-I", "-S", "-c", _FORWARD, port, _SOCKET, *argv)
         isolated = (program, *_ISOLATE, *self._binds(), "--", *argv)
         if not (self._folder.path / _FILTER).exists():
             return isolated
@@ -157,6 +166,8 @@ class LocalSandbox(NoneSandbox):
         for name, seen in _VIEW.items():
             if (folder / name).exists():
                 yield from ("--ro-bind" if name == "bin" else "--bind", str(folder / name), seen)
+        if self._gateway:
+            yield from ("--ro-bind", self._gateway.socket, _SOCKET)
         visible = view(self.python, self._hidden)
         yield from visible.mounts()
         for target, link in _links(self.python.executable):

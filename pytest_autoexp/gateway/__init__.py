@@ -1,0 +1,1 @@
+"""The model gateway: agents reach models through it, without a key, metered and limited."""

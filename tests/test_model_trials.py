@@ -1,0 +1,197 @@
+"""Trials whose agent asks a model, through the gateway, in every sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from provider import KEY, Reply, ScriptedProvider, chat, scripted
+
+from pytest_autoexp.sandbox.host.local import bubblewrap_problem
+
+# Asks for the body of `mean` and writes down what the model says.
+AGENT = """
+name: asker
+models: true
+transcript: transcript.txt
+command: |
+  env > transcript.txt
+  python3 - <<'E'
+  import json, os, urllib.request
+  body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "mean?"}]})
+  asked = urllib.request.Request(
+      os.environ["OPENAI_BASE_URL"] + "/chat/completions",
+      data=body.encode(),
+      headers={"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]},
+  )
+  for _ in range(CALLS):
+      answer = json.load(urllib.request.urlopen(asked))["choices"][0]["message"]["content"]
+  path = "code/toystats/moments.py"
+  text = open(path).read().replace("    raise NotImplementedError", "    " + answer, 1)
+  open(path, "w").write(text)
+  print("done")
+  E
+"""
+NO_BUBBLEWRAP = pytest.mark.skipif(bubblewrap_problem() is not None, reason="no bubblewrap")
+SANDBOXES = [
+    "none",
+    pytest.param("local", marks=NO_BUBBLEWRAP),
+    pytest.param("docker", marks=pytest.mark.docker),
+]
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedProvider]:
+    with scripted() as made:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{made.url}/v1")
+        made.replies = [chat("return sum(values) / len(values)")]
+        yield made
+
+
+@pytest.fixture
+def run(
+    pytester: pytest.Pytester, project: Path, request: pytest.FixtureRequest
+) -> Callable[..., pytest.RunResult]:
+    """Run the agent on the case that masks `mean` alone."""
+
+    def started(sandbox: str, *args: str, calls: int = 1) -> pytest.RunResult:
+        (project / "asker.yaml").write_text(AGENT.replace("CALLS", str(calls)))
+        (project / "conftest.py").write_text(ONLY_MEAN)
+        if sandbox == "docker":
+            args = (*args, "-o", f"autoexp_base_image={request.getfixturevalue('base_image')}")
+        return pytester.runpytest_subprocess(
+            *("--agent=asker.yaml", f"--sandbox={sandbox}", "--seeds=all", *args),
+            *("--junitxml=out.xml", "-p", "no:cacheprovider"),
+        )
+
+    return started
+
+
+ONLY_MEAN = """
+def pytest_collection_modifyitems(items):
+    mean = "toystats/moments.py::mean"
+    items[:] = [i for i in items if i.callspec.params["case"].masked == (mean,)]
+"""
+
+
+def artifact(project: Path, name: str) -> str:
+    [file] = (project / "autoexp-results" / "artifacts").glob(f"*/*/{name}")
+    return file.read_text()
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_an_agent_that_asks_a_model_passes_and_the_key_is_nowhere(
+    provider: ScriptedProvider,
+    run: Callable[..., pytest.RunResult],
+    project: Path,
+    results: Callable[[], list[dict[str, Any]]],
+    sandbox: str,
+    workers: str,
+) -> None:
+    run(sandbox, workers).assert_outcomes(passed=1)
+    assert provider.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    [line] = results()
+    assert (line["steps"], line["tokens_in"], line["tokens_out"]) == (1, 1000, 100)
+    assert line["cost_usd"] == pytest.approx(0.0035)
+    [call] = map(json.loads, artifact(project, "trajectory.jsonl").splitlines())
+    assert call["content"] == "return sum(values) / len(values)"
+    assert "OPENAI_BASE_URL=http://127.0.0.1:" in artifact(project, "transcript.txt")
+    kept = [path for path in (project / "autoexp-results").rglob("*") if path.is_file()]
+    assert len(kept) > 5
+    for path in (*kept, project / "out.xml"):
+        assert KEY.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_the_model_is_out_of_reach_while_the_work_is_verified(
+    provider: ScriptedProvider,
+    run: Callable[..., pytest.RunResult],
+    results: Callable[[], list[dict[str, Any]]],
+    sandbox: str,
+) -> None:
+    body = "import os; print(sorted(n for n in os.environ if 'API_KEY' in n)); return 1.0"
+    provider.replies = [chat(body)]
+    run(sandbox).assert_outcomes(failed=1)
+    [line] = results()
+    [experiment, _] = line["experiments"]
+    assert experiment["exit_code"] == 0
+    assert len(provider.asked) == 1
+
+
+def test_past_a_limit_the_trial_says_so_and_the_work_is_verified(
+    provider: ScriptedProvider,
+    run: Callable[..., pytest.RunResult],
+    results: Callable[[], list[dict[str, Any]]],
+) -> None:
+    run("none", "-o", "autoexp_cost_limit_usd=0.003", calls=2).assert_outcomes(failed=1)
+    [line] = results()
+    assert line["exit_status"] == "limit: cost"
+    assert line["cost_usd"] == pytest.approx(0.0035)
+
+
+def test_a_provider_that_is_down_is_an_error_and_not_counted(
+    provider: ScriptedProvider,
+    run: Callable[..., pytest.RunResult],
+    results: Callable[[], list[dict[str, Any]]],
+) -> None:
+    provider.replies = [Reply({"error": f"wrong key {KEY}"}, 401)]
+    done = run("none")
+    done.assert_outcomes(errors=1)
+    [line] = results()
+    assert line["outcome"] == "error"
+    assert "the model's provider failed the agent: status 401" in line["reason"]
+    assert KEY not in line["reason"] + done.stdout.str()
+
+
+def test_an_agent_that_needs_no_model_has_no_gateway(
+    provider: ScriptedProvider, pytester: pytest.Pytester, project: Path
+) -> None:
+    (project / "plain.yaml").write_text("command: env; echo $OPENAI_BASE_URL | wc -c\n")
+    args = ("--agent=plain.yaml", "-p", "no:cacheprovider")
+    pytester.runpytest_subprocess(*args).assert_outcomes(failed=1)
+    assert "API_KEY" not in artifact(project, "agent.stdout.log")
+    everyone = ("-o", "autoexp_models=true", "--results=other")
+    pytester.runpytest_subprocess(*args, *everyone).assert_outcomes(failed=1)
+    [file] = (project / "other").rglob("agent.stdout.log")
+    assert "ANTHROPIC_API_KEY=autoexp-" in file.read_text()
+
+
+PYTHON_AGENT = """
+import openai
+
+class Asker:
+    models = True
+
+    def run(self, trial, sandbox):
+        variables = sandbox.environment
+        url, key = variables["OPENAI_BASE_URL"], variables["OPENAI_API_KEY"]
+        with openai.OpenAI(base_url=url, api_key=key) as client:
+            messages = [{"role": "user", "content": "mean?"}]
+            client.chat.completions.create(model="gpt-4o", messages=messages)
+"""
+
+
+def test_a_python_agent_finds_the_gateway_in_the_sandboxes_environment(
+    provider: ScriptedProvider,
+    pytester: pytest.Pytester,
+    project: Path,
+    results: Callable[[], list[dict[str, Any]]],
+) -> None:
+    (project / "my_agents.py").write_text(PYTHON_AGENT)
+    done = pytester.runpytest_subprocess("--agent=my_agents:Asker", "-p", "no:cacheprovider")
+    done.assert_outcomes(failed=1)
+    assert results()[0]["tokens_in"] == 1000
+
+
+@pytest.mark.parametrize("prices", ["gpt", "gpt=1", "gpt=a/b", "gpt=1/2/3", "=1/2", "gpt=1./.2."])
+def test_prices_that_cannot_be_read_are_named(
+    pytester: pytest.Pytester, project: Path, prices: str
+) -> None:
+    done = pytester.runpytest_subprocess("--agent=noop", "-o", f"autoexp_prices={prices}")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(f"ERROR: ini autoexp_prices: found {prices}; allowed: MODEL=IN/OUT*")
