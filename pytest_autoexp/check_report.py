@@ -12,6 +12,7 @@ from pytest_autoexp.checking.summary import TaskSummary, gather, table
 from pytest_autoexp.collection import find_task_files, shown_path
 from pytest_autoexp.fixtures import CHECKS_DIR, Run
 from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.model.errors import TaskError
 
 CHECK_FILE = "check.json"
 
@@ -27,6 +28,7 @@ class CheckReport:
         self._run = run
         self._is_worker = hasattr(config, "workerinput")
         self._summaries: tuple[TaskSummary, ...] = ()
+        self._not_kept = ""
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -44,7 +46,11 @@ class CheckReport:
             (settings.results / CHECK_FILE).write_text(json.dumps(content, indent=1) + "\n")
             (settings.results / SURVIVORS_FILE).write_text("".join(self._survivors()))
         if settings.keep_checks:
-            self._keep()
+            try:
+                self._keep()
+            except (TaskError, OSError) as error:
+                self._not_kept = str(error)
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _survivors(self) -> Iterator[str]:
         for summary in self._summaries:
@@ -56,7 +62,10 @@ class CheckReport:
         by_id = {summary.task: summary for summary in self._summaries}
         start = self._config.invocation_params.dir
         for file in find_task_files(self._config.args, start):
-            task = load_task(file)
+            try:
+                task = load_task(file)
+            except TaskError:  # told when it was collected
+                continue
             checked = Checked.of(task, by_id[task.id]) if task.id in by_id else None
             if checked is not None:
                 checked.write(task.folder)
@@ -65,6 +74,8 @@ class CheckReport:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table."""
+        if self._not_kept:
+            terminalreporter.line(f"autoexp: not all was kept: {self._not_kept}", red=True)
         if not self._summaries:
             if self._run.settings.check_changed and not self._is_worker:
                 terminalreporter.line("autoexp: no task has changed since its check was kept")

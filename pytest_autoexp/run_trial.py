@@ -110,7 +110,7 @@ def run_trial(
             verify_sec=verify_sec,
             diff=solution.diff,
         )
-        record = gateway.ledger.trajectory() if gateway else None
+        record = gateway.trajectory() if gateway else None
         return result, Artifacts(dict(solution.files), _transcript(agent, left), record, refused)
 
 

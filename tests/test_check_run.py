@@ -161,6 +161,19 @@ def test_what_is_found_is_kept_on_demand(
     assert "not checked" in readme, "the task has changed since, and not all was checked again"
 
 
+def test_a_broken_task_beside_keeps_nothing_from_being_kept(
+    pytester: pytest.Pytester, project: Path, task: Path
+) -> None:
+    broken = project / "tasks" / "broken" / "task.yaml"
+    broken.parent.mkdir()
+    broken.write_text("schema: 1\n")
+    keep = ("--autoexp-check", SHARP, "-oautoexp_keep_checks=true")
+    done = run(pytester, *keep, "tasks/toy")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines("autoexp: not all was kept: *tasks/broken/task.yaml:1: id: missing*")
+    assert json.loads((task / "checked.json").read_text())["problems"] == []
+
+
 def test_metrics_are_recorded_where_it_says_auto(pytester: pytest.Pytester, task: Path) -> None:
     file = task / "task.yaml"
     before = yaml.safe_load(file.read_text())

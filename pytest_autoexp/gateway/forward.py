@@ -10,6 +10,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, w
 
 from pytest_autoexp.gateway.answers import Reader
 from pytest_autoexp.gateway.ledger import SETTINGS, Call
+from pytest_autoexp.gateway.providers import Upstream
 
 MAX_TRIES = 5
 """How often a call is sent before its failure stands."""
@@ -22,7 +23,6 @@ SILENCE_SEC = 600.0
 
 _BUSY = frozenset({408, 409, 425, 429}) | frozenset(range(500, 600))
 _PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-Id", "Request-Id")
-_BLOT = b"[key]"
 
 
 class ProviderError(Exception):
@@ -42,18 +42,14 @@ class Request:
         url: Where to.
         headers: With the key.
         body: Its bytes.
-        key: What must not come back.
+        upstream: Whose key must not come back.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
-    key: str
-
-    def blotted(self, data: bytes) -> bytes:
-        """Without the key."""
-        return data.replace(self.key.encode(), _BLOT)
+    upstream: Upstream
 
 
 async def forward(
@@ -105,7 +101,12 @@ async def _send(session: ClientSession, sent: Request, call: Call) -> ClientResp
         pause_sec = 2.0 ** (call.tries - 1)
         try:
             response = await session.request(
-                sent.method, sent.url, data=sent.body, headers=sent.headers, timeout=silence
+                sent.method,
+                sent.url,
+                data=sent.body,
+                headers=sent.headers,
+                timeout=silence,
+                allow_redirects=False,  # the key is for this address
             )
         except TimeoutError:
             raise ProviderError(504, f"nothing came for {SILENCE_SEC:g} s") from None
@@ -137,7 +138,7 @@ async def _whole(
         raise ProviderError(504, f"nothing came for {SILENCE_SEC:g} s") from None
     except ClientError as error:
         raise ProviderError(502, f"the answer broke off: {error}") from None
-    body = sent.blotted(body)
+    body = sent.upstream.blotted(body)
     reader.feed(body)
     return web.Response(status=response.status, body=body, headers=headers), ""
 
@@ -158,7 +159,7 @@ async def _stream(
             reader.feed(data)
             if listens:
                 try:
-                    await reply.write(sent.blotted(data))
+                    await reply.write(sent.upstream.blotted(data))
                 except ConnectionError:
                     listens = False
     except TimeoutError:

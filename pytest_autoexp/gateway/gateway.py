@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from aiohttp import ClientSession, web
 from multidict import CIMultiDictProxy
@@ -76,7 +77,7 @@ class Gateway:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        if not self._ready.wait(_READY_SEC) or self._problem:
+        if not self._ready.wait(_READY_SEC) or not self.address.port:
             self.close()
             raise InfrastructureError(f"the model gateway does not start: {self._problem}")
         self.variables = agent_variables(self.address.port, self._token)
@@ -122,6 +123,13 @@ class Gateway:
         status = f"limit: {self.ledger.limit}" if self.ledger.limit else agent.exit_status
         return replace(agent, exit_status=status, usage=self.ledger.usage())
 
+    def trajectory(self) -> bytes:
+        """JSON lines, one a call, without any key."""
+        text = self.ledger.trajectory()
+        for upstream in self._upstreams.values():
+            text = upstream.blotted(text)
+        return text
+
     # In the thread.
 
     def _run(self) -> None:
@@ -137,7 +145,7 @@ class Gateway:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_route("*", "/{prefix}{path:/.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_END_SEC)
-        async with ClientSession(auto_decompress=True) as self._session:
+        async with ClientSession(trust_env=True) as self._session:
             await runner.setup()
             try:
                 await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -184,10 +192,10 @@ class Gateway:
             return _refuse(provider, 400, problem)
         sent = Request(
             asked.method,
-            upstream.url + path + _query(asked),
+            upstream.url + quote(path, safe="/:@~") + _query(asked),
             _headers(asked.headers, provider, upstream.key),
             _with_usage(api, body, content),
-            upstream.key,
+            upstream,
         )
         if api.flavor is None:
             return await self._send(sent, Call(0, api.name, model, {}, 0), asked, provider)
@@ -247,7 +255,7 @@ def _headers(given: CIMultiDictProxy[str], provider: Provider, key: str) -> dict
 
 def _query(asked: web.Request) -> str:
     """The query of a request, without the token."""
-    rest = asked.rel_url.update_query({}).without_query_params("key")
+    rest = asked.rel_url.without_query_params("key")
     return f"?{rest.raw_query_string}" if rest.raw_query_string else ""
 
 

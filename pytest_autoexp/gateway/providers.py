@@ -110,6 +110,8 @@ _GEMINI = Provider(
     ),
 )
 
+_SECRET = 12  # characters: no real key is shorter
+
 PROVIDERS = (_OPENAI, _ANTHROPIC, _GEMINI)
 
 
@@ -124,6 +126,10 @@ class Upstream:
 
     url: str
     key: str = field(repr=False)
+
+    def blotted(self, data: bytes) -> bytes:
+        """Without the key; words like ``EMPTY``, which servers without keys are given, stay."""
+        return data.replace(self.key.encode(), b"[key]") if len(self.key) >= _SECRET else data
 
 
 def read_upstreams(environ: Mapping[str, str]) -> dict[str, Upstream]:

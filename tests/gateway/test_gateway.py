@@ -400,8 +400,48 @@ def test_the_key_is_blotted_out_of_answers_and_the_record(
         running.chat()
     assert KEY not in str(caught.value)
     assert "wrong key [key]" in str(caught.value)
-    assert KEY.encode() not in running.gateway.ledger.trajectory()
+    assert KEY.encode() not in running.gateway.trajectory()
     assert KEY not in repr(running.gateway.__dict__)
+
+
+@pytest.mark.parametrize("pieces", [[KEY], [KEY[:9], KEY[9:]]], ids=["whole", "in two events"])
+def test_the_key_is_blotted_out_of_streams_and_their_record(
+    provider: ScriptedProvider, running: Running, pieces: list[str]
+) -> None:
+    provider.replies = [chat_stream("your key: ", *pieces)]
+    said = [c.choices[0].delta.content for c in running.chat(stream=True) if c.choices]
+    assert KEY not in said
+    assert KEY.encode() not in running.gateway.trajectory()
+
+
+def test_a_key_that_is_no_secret_stays(provider: ScriptedProvider) -> None:
+    provider.replies = [chat("the list is EMPTY")]
+    upstreams = read_upstreams({"OPENAI_API_KEY": "EMPTY", "OPENAI_BASE_URL": provider.url})
+    with Gateway(upstreams, Limits(), {}) as gateway, Running(gateway) as running:
+        assert running.chat().choices[0].message.content == "the list is EMPTY"
+
+
+def test_a_redirect_is_not_followed_with_the_key(
+    provider: ScriptedProvider, running: Running
+) -> None:
+    with scripted() as other:
+        other.replies = [chat()]
+        provider.replies = [Reply({}, 307, {"Location": f"{other.url}/v1/chat/completions"})]
+        with pytest.raises(openai.APIError):
+            running.chat()
+        assert other.asked == []
+
+
+def test_odd_characters_of_a_models_name_change_nothing_but_the_name(
+    provider: ScriptedProvider, running: Running
+) -> None:
+    provider.replies = [Reply({"error": "no such model"}, 404)]
+    variables = running.gateway.variables
+    url = f"{variables['GOOGLE_GEMINI_BASE_URL']}/v1beta/models/gemini-2.5-pro%3Fx=1%23y"
+    asked = Request(url, headers={"x-goog-api-key": variables["GEMINI_API_KEY"]})
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(asked)
+    assert provider.asked[0].path == "/v1beta/models/gemini-2.5-pro%3Fx=1%23y"
 
 
 def test_an_agent_that_goes_away_pays_for_the_answer_all_the_same(
