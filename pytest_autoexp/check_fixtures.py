@@ -26,9 +26,6 @@ REPEATS = 3
 THREADS = (1, 2)
 """With how many threads it is measured before its metrics are recorded."""
 
-MAX_MUTANTS = 12
-"""How many generated mutants are tried of one function, spread over kinds and lines."""
-
 _CALLS = pytest.StashKey[dict[str, dict[str, frozenset[str]]]]()
 
 
@@ -148,7 +145,7 @@ def sharp(
         gold_sec,
         read_mistakes(task),
         read_equivalent(task),
-        MAX_MUTANTS,
+        request.config.stash[RUN].settings.mutants,
     )
     return _kept(request, Found(task.id, "sharp", checked_function, (), asdict(result)))
 

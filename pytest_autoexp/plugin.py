@@ -95,6 +95,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
     )
     parser.addini(
+        "autoexp_mutants", "how many generated mutants are tried of each function", default="12"
+    )
+    parser.addini(
         "autoexp_check_changed",
         "--autoexp-check passes over tasks that have not changed since they were kept as good",
         type="bool",

@@ -51,6 +51,7 @@ class Settings:
         models: Does every agent reach models, not only those that say so?
         prices: Prices of models that the user set.
         qualify: Is each task's own code run before its first trial?
+        mutants: How many generated mutants a check tries of each function.
         keep_checks: Is what a check finds kept beside the task?
         check_changed: Are only tasks checked that have changed since?
         run_id: Unique name of this run, the same in all xdist workers.
@@ -76,6 +77,7 @@ class Settings:
     models: bool
     prices: Mapping[str, Price]
     qualify: bool
+    mutants: int
     keep_checks: bool
     check_changed: bool
 
@@ -115,6 +117,7 @@ def read_settings(config: pytest.Config, from_controller: Mapping[str, Any]) -> 
         models=config.getini("autoexp_models"),
         prices=read_prices(config.getini("autoexp_prices")),
         qualify=config.getini("autoexp_qualify"),
+        mutants=int(_number(config, "autoexp_mutants")),
         keep_checks=config.getini("autoexp_keep_checks"),
         check_changed=config.getini("autoexp_check_changed"),
         run_id=from_controller.get("run_id") or _new_run_id(),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +13,18 @@ from typing import Any
 
 import pytest
 
+from pytest_autoexp.loading.code import code_folder
 from pytest_autoexp.loading.loader import load_task
+from pytest_autoexp.masking.index import ast_functions
+from pytest_autoexp.model.task import Task
 from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.docker.images import ensure_image
 from pytest_autoexp.sandbox.host.local import bubblewrap_problem
+from pytest_autoexp.verify import metric_leaves
 
 ROOT = Path(__file__).parents[2]
-TASKS = sorted(path.name for path in (ROOT / "tasks").iterdir() if path.is_dir())
+LOADED = [load_task(file) for file in sorted((ROOT / "tasks").glob("*/task.yaml"))]
+TASKS = [task.id for task in LOADED if not task.variant]
 EMBEDDED = "none" if bubblewrap_problem() else "local"
 
 
@@ -64,8 +72,33 @@ def test_the_oracle_passes_and_noop_fails_in_containers(
 @pytest.mark.parametrize("task", TASKS)
 def test_each_task_is_big_enough_and_has_a_hidden_experiment(task: str) -> None:
     loaded = load_task(ROOT / "tasks" / task / "task.yaml")
-    assert len(loaded.functions) >= 8
-    assert len({function.path for function in loaded.functions}) >= 3
-    assert len(loaded.experiments) >= 3
-    assert any(experiment.hidden for experiment in loaded.experiments)
     assert loaded.id == task
+    assert 10 <= len(loaded.functions) <= 15
+    assert 3 <= len({function.path for function in loaded.functions}) <= 8
+    assert 3 <= len(loaded.experiments) <= 5
+    assert any(experiment.hidden for experiment in loaded.experiments)
+    assert all(len(list(metric_leaves(experiment))) >= 5 for experiment in loaded.experiments)
+    assert statistics.median(code_lines(loaded)) >= 12
+
+
+def code_lines(task: Task) -> list[int]:
+    """Lines of code of each function, without its docstring."""
+    counts = []
+    for function in task.functions:
+        source = (code_folder(task) / function.path).read_text()
+        tree = ast.parse(source)
+        at = dict(ast_functions(tree))[function.name]
+        [node] = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.lineno == at]
+        body = node.body[1:] if ast.get_docstring(node) else node.body
+        lines = source.splitlines()
+        own = (lines[at - 1 : node.body[0].lineno - 1], lines[body[0].lineno - 1 : node.end_lineno])
+        counts.append(sum(bool(line.strip()) for line in itertools.chain(*own)))
+    return counts
+
+
+def test_the_suite_has_twelve_tasks_and_three_that_use_a_gpu() -> None:
+    assert len(TASKS) >= 12
+    assert sum(len(task.functions) for task in LOADED if not task.variant) >= 140
+    on_gpu = [task for task in LOADED if task.variant and task.resources.gpus]
+    assert len({task.folder for task in on_gpu}) >= 3
+    assert {task.id for task in on_gpu} == {f"{task.folder.name}-gpu" for task in on_gpu}

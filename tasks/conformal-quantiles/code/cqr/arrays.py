@@ -15,14 +15,16 @@ Params = list[Layer]
 
 @dataclass(frozen=True)
 class Band:
-    """One prediction interval per row."""
+    """One prediction interval per row, with the predicted median where there is one."""
 
     lower: FloatArray
     upper: FloatArray
+    median: FloatArray | None = None
 
     @property
     def length(self) -> FloatArray:
         return self.upper - self.lower
 
     def rows(self, index: IntArray | slice) -> Band:
-        return Band(self.lower[index], self.upper[index])
+        median = None if self.median is None else self.median[index]
+        return Band(self.lower[index], self.upper[index], median)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from cqr.arrays import Band, FloatArray
 
 GAMMA = 0.01
 """Added to the predicted spread of the locally weighted method, in units of the response."""
+SMALLEST_UNIT = 0.01
+"""The least unit in which the scores of CQR are measured, in units of the response."""
+
+Score = Literal["same", "sides", "width", "median"]
 
 
 def conformal_quantile(scores: FloatArray, alpha: float) -> float:
@@ -43,29 +48,42 @@ def residual_band(
 
 
 @dataclass(frozen=True)
-class CQR:
-    """Conformalized quantile regression: what is added below and above a quantile band."""
+class Conformal:
+    """A conformalized band, and the conformal quantiles that moved its ends."""
 
+    band: Band
     below: float
     above: float
 
-    @classmethod
-    def calibrate(cls, y: FloatArray, band: Band, alpha: float, symmetric: bool = True) -> CQR:
-        low = band.lower - y
-        high = y - band.upper
-        if symmetric:
-            both = conformal_quantile(np.maximum(low, high), alpha)
-            return cls(below=both, above=both)
-        return cls(
-            below=conformal_quantile(low, alpha / 2.0),
-            above=conformal_quantile(high, alpha / 2.0),
-        )
 
-    def conformalize(self, band: Band) -> Band:
-        lower = band.lower - self.below
-        upper = band.upper + self.above
-        crossed = lower > upper
-        middle = 0.5 * (lower + upper)
-        lower = np.where(crossed, middle, lower)
-        upper = np.where(crossed, middle, upper)
-        return Band(lower, upper)
+def end_units(band: Band, score: Score) -> tuple[FloatArray, FloatArray]:
+    if score == "width":
+        below = above = band.upper - band.lower
+    elif score == "median":
+        assert band.median is not None
+        below = band.median - band.lower
+        above = band.upper - band.median
+    else:
+        below = above = np.ones_like(band.lower)
+    return np.maximum(below, SMALLEST_UNIT), np.maximum(above, SMALLEST_UNIT)
+
+
+def conformalize(
+    y: FloatArray, held_out: Band, raw: Band, alpha: float, score: Score = "same"
+) -> Conformal:
+    below, above = end_units(held_out, score)
+    low = (held_out.lower - y) / below
+    high = (y - held_out.upper) / above
+    if score == "sides":
+        down = conformal_quantile(low, alpha / 2.0)
+        up = conformal_quantile(high, alpha / 2.0)
+    else:
+        down = up = conformal_quantile(np.maximum(low, high), alpha)
+    below, above = end_units(raw, score)
+    lower = raw.lower - down * below
+    upper = raw.upper + up * above
+    crossed = lower > upper
+    middle = 0.5 * (lower[crossed] + upper[crossed])
+    lower[crossed] = middle
+    upper[crossed] = middle
+    return Conformal(Band(lower, upper), down, up)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cqr.arrays import Band, FloatArray
 
@@ -26,15 +25,12 @@ class BandReport:
 
 
 @dataclass(frozen=True)
-class GroupReport:
-    """Share of covered rows and mean length in each group."""
+class ConditionalReport:
+    """Share of covered rows and mean length in each group; lowest coverage of any window."""
 
     coverage: FloatArray
     length: FloatArray
-
-
-def covered(y: FloatArray, band: Band) -> NDArray[np.bool_]:
-    return (band.lower <= y) & (y <= band.upper)
+    worst: float
 
 
 def band_report(y: FloatArray, band: Band, alpha: float) -> BandReport:
@@ -42,7 +38,7 @@ def band_report(y: FloatArray, band: Band, alpha: float) -> BandReport:
     excess = np.maximum(y - band.upper, 0.0)
     score = band.length + (2.0 / alpha) * (shortfall + excess)
     return BandReport(
-        coverage=float(covered(y, band).mean()),
+        coverage=float(((band.lower <= y) & (y <= band.upper)).mean()),
         miss_below=float((shortfall > 0).mean()),
         miss_above=float((excess > 0).mean()),
         length=float(band.length.mean()),
@@ -50,12 +46,18 @@ def band_report(y: FloatArray, band: Band, alpha: float) -> BandReport:
     )
 
 
-def group_report(y: FloatArray, band: Band, by: FloatArray, groups: int) -> GroupReport:
+def conditional_report(
+    y: FloatArray, band: Band, by: FloatArray, groups: int, share: float
+) -> ConditionalReport:
     order = np.argsort(by, kind="stable")
-    inside = covered(y, band)
-    coverage = np.empty(groups)
-    length = np.empty(groups)
-    for group, rows in enumerate(np.array_split(order, groups)):
-        coverage[group] = inside[rows].mean()
-        length[group] = band.length[rows].mean()
-    return GroupReport(coverage, length)
+    inside = ((band.lower <= y) & (y <= band.upper))[order]
+    parts = np.array_split(np.arange(len(y)), groups)
+    coverage = np.array([inside[part].mean() for part in parts])
+    length = np.array([band.length[order[part]].mean() for part in parts])
+    smallest = int(np.ceil(share * len(y)))
+    hits = np.concatenate([[0], np.cumsum(inside)])
+    worst = 1.0
+    for start in range(len(y) - smallest + 1):
+        stops = np.arange(start + smallest, len(y) + 1)
+        worst = min(worst, float(((hits[stops] - hits[start]) / (stops - start)).min()))
+    return ConditionalReport(coverage, length, worst)

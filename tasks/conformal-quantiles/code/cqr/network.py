@@ -1,4 +1,4 @@
-"""A multilayer perceptron: ReLU between the layers, none behind the last."""
+"""A multilayer perceptron: exponential linear units between the layers, none behind the last."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cqr.arrays import FloatArray, Params
+from cqr.losses import Loss
 
 
 def initial_params(normals: Sequence[FloatArray], output_bias: FloatArray) -> Params:
@@ -25,23 +26,26 @@ def initial_params(normals: Sequence[FloatArray], output_bias: FloatArray) -> Pa
 
 
 def forward(params: Params, X: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
-    inputs: list[FloatArray] = []
-    hidden = X
+    """The outputs, shape (rows, outputs), and what each layer received as its input."""
+    inputs = [X]
     for weights, bias in params[:-1]:
-        inputs.append(hidden)
-        hidden = np.maximum(hidden @ weights + bias, 0.0)
-    inputs.append(hidden)
+        total = inputs[-1] @ weights + bias
+        inputs.append(np.maximum(total, 0.0) + np.exp(np.minimum(total, 0.0)) - 1.0)
     weights, bias = params[-1]
-    return hidden @ weights + bias, inputs
+    return inputs[-1] @ weights + bias, inputs
 
 
-def backward(params: Params, inputs: Sequence[FloatArray], grad_output: FloatArray) -> Params:
+def gradients(
+    params: Params, X: FloatArray, y: FloatArray, loss: Loss
+) -> tuple[FloatArray, Params]:
+    output, inputs = forward(params, X)
+    losses, delta = loss(y, output)
     grads: Params = []
-    delta = grad_output
     for index in range(len(params) - 1, -1, -1):
         weights, _ = params[index]
         grads.append((inputs[index].T @ delta, delta.sum(axis=0)))
         if index > 0:
-            delta = (delta @ weights.T) * (inputs[index] > 0)
+            slope = np.minimum(inputs[index], 0.0) + 1.0
+            delta = (delta @ weights.T) * slope
     grads.reverse()
-    return grads
+    return losses, grads

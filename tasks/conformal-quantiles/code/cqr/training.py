@@ -1,4 +1,4 @@
-"""Training a network with mini-batches."""
+"""Training a network with Adam on mini-batches."""
 
 from __future__ import annotations
 
@@ -9,8 +9,46 @@ import numpy as np
 
 from cqr.arrays import FloatArray, IntArray, Params
 from cqr.losses import Loss
-from cqr.network import backward, forward
-from cqr.optimiser import Moments, adam_step, learning_rate
+from cqr.network import forward, gradients
+
+BETA1 = 0.9
+BETA2 = 0.999
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Adam's state: steps taken, and running first and second moments of the gradient."""
+
+    step: int
+    first: Params
+    second: Params
+
+    @classmethod
+    def start(cls, params: Params) -> Moments:
+        def zeros() -> Params:
+            return [(np.zeros_like(weights), np.zeros_like(bias)) for weights, bias in params]
+
+        return cls(0, zeros(), zeros())
+
+
+def adam_step(
+    params: Params, grads: Params, moments: Moments, rate: float
+) -> tuple[Params, Moments]:
+    step = moments.step + 1
+    moved, first, second = [], [], []
+    for layer, grad, old_m, old_v in zip(params, grads, moments.first, moments.second, strict=True):
+        m = tuple(BETA1 * a + (1.0 - BETA1) * g for a, g in zip(old_m, grad, strict=True))
+        v = tuple(BETA2 * b + (1.0 - BETA2) * g**2 for b, g in zip(old_v, grad, strict=True))
+        first.append(m)
+        second.append(v)
+        new_layer = []
+        for parameter, a, b in zip(layer, m, v, strict=True):
+            direction = a / (1.0 - BETA1**step)
+            size = np.sqrt(b / (1.0 - BETA2**step)) + EPSILON
+            new_layer.append(parameter - rate * direction / size)
+        moved.append(tuple(new_layer))
+    return moved, Moments(step, first, second)
 
 
 @dataclass(frozen=True)
@@ -41,13 +79,11 @@ def fit(
     losses = np.zeros(len(batches))
     gradient_norm = 0.0
     for step, batch in enumerate(batches):
-        output, inputs = forward(params, X[batch])
-        values, grad_output = loss(y[batch], output)
+        values, grads = gradients(params, X[batch], y[batch], loss)
         losses[step] = values.sum()
-        grads = backward(params, inputs, grad_output)
         if step == 0:
             squares = [(grad**2).sum() for layer in grads for grad in layer]
             gradient_norm = float(np.sqrt(sum(squares)))
-        rate = learning_rate(base_rate, step, len(batches))
+        rate = 0.5 * base_rate * (1.0 + np.cos(np.pi * step / len(batches)))
         params, moments = adam_step(params, grads, moments, rate)
     return Fit(params, losses, gradient_norm)

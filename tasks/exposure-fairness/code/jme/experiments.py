@@ -61,8 +61,24 @@ def prepare(seed: int) -> Setting:
     return Setting(config, noise, data, groups)
 
 
+def decomposition(setting: Setting) -> dict[str, float]:
+    """Disparity, relevance and constant term of each measure, for deterministic rankings."""
+    config = setting.config
+    metrics = {}
+    for model in ("knn", "wrmf"):
+        system = system_exposure(deterministic_ranking(setting.scores(model)), config.gamma)
+        parts = setting.measures(system)
+        for name in MEASURES:
+            metrics[f"{model}_{name}_d"] = parts[name].disparity
+            metrics[f"{model}_{name}_r"] = parts[name].relevance
+            metrics[f"{name}_c"] = parts[name].constant
+        shares = group_shares(system, setting.groups.items)
+        metrics |= {f"{model}_share_{g}": float(share) for g, share in enumerate(shares)}
+    return metrics
+
+
 def models(seed: int) -> dict[str, float]:
-    """The recommenders at one temperature: quality and all six measures."""
+    """The recommenders at one temperature, and two of them without any noise."""
     setting = prepare(seed)
     config = setting.config
     gumbel = setting.gumbel()
@@ -77,7 +93,7 @@ def models(seed: int) -> dict[str, float]:
         metrics[f"{model}_recall"] = quality.recall
         metrics[f"{model}_mrr"] = quality.mrr
         metrics[f"{model}_gini"] = gini(system)
-    return metrics
+    return metrics | decomposition(setting)
 
 
 def stochastic(seed: int) -> dict[str, float]:
@@ -98,23 +114,6 @@ def stochastic(seed: int) -> dict[str, float]:
         quality = ranking_quality(ranks, setting.data.relevant, config.cutoff)
         metrics[f"ndcg_{t}"] = quality.ndcg
         metrics[f"gini_{t}"] = gini(system)
-    return metrics
-
-
-def decomposition(seed: int) -> dict[str, float]:
-    """Disparity, relevance and constant term of each measure, without any noise."""
-    setting = prepare(seed)
-    config = setting.config
-    metrics = {}
-    for model in ("knn", "wrmf"):
-        system = system_exposure(deterministic_ranking(setting.scores(model)), config.gamma)
-        parts = setting.measures(system)
-        for name in MEASURES:
-            metrics[f"{model}_{name}_d"] = parts[name].disparity
-            metrics[f"{model}_{name}_r"] = parts[name].relevance
-            metrics[f"{name}_c"] = parts[name].constant
-        shares = group_shares(system, setting.groups.items)
-        metrics |= {f"{model}_share_{g}": float(share) for g, share in enumerate(shares)}
     return metrics
 
 
@@ -147,6 +146,5 @@ def optimise(seed: int) -> dict[str, float]:
 EXPERIMENTS: dict[str, Callable[[int], dict[str, float]]] = {
     "models": models,
     "stochastic": stochastic,
-    "decomposition": decomposition,
     "optimise": optimise,
 }

@@ -95,8 +95,34 @@ def size_of(phi: FloatArray) -> float:
     return float(np.linalg.norm(phi, axis=-1).mean())
 
 
+def weighting(model: Model, data: Data, truth: FloatArray) -> Metrics:
+    """Regressions on all coalitions that differ in nothing but their weights."""
+    features = data.X.shape[1]
+    masks = all_coalitions(features)
+    inner = masks[1:-1]
+    sizes = inner.sum(axis=1)
+    kernel = shapley_kernel(features)[sizes]
+    weights = {
+        "shapley": kernel,
+        "uniform": np.ones(len(inner)),
+        "small": np.where(2 * sizes <= features, kernel, 0.0),
+    }
+    values = [coalition_values(model, x, data.background, masks) for x in data.explained]
+    metrics: Metrics = {"kernel_mass": kernel.sum()}
+    for label, weight in weights.items():
+        sample = CoalitionSample(inner, weight)
+        explanations = [
+            Explanation(v[0], constrained_regression(sample, v[1:-1], v[0], v[-1])) for v in values
+        ]
+        metrics |= compared(label, explanations, truth, model, data)
+    for width in WIDTHS:
+        explanations = [lime(masks, v, width, LIME_RIDGE) for v in values]
+        metrics |= compared(f"lime_{round(100 * width)}", explanations, truth, model, data)
+    return metrics
+
+
 def budget(name: str, seed: int) -> Metrics:
-    """Kernel SHAP, Shapley sampling and LIME on a dense model, by number of coalitions."""
+    """Kernel SHAP, Shapley sampling and LIME on a dense model: few coalitions, and all."""
     data = load(name, seed)
     model = fit_network(data.X, data.y, seed)
     truth = exact(model, data)
@@ -116,7 +142,7 @@ def budget(name: str, seed: int) -> Metrics:
             f"effective_{count}": 1.0 / (sample.weights**2).sum(),
             f"outer_size_{count}": sample.weights @ np.abs(sample.masks.mean(axis=1) - 0.5),
         }
-    return metrics
+    return metrics | weighting(model, data, truth)
 
 
 SPARSE_FEATURES = 4
@@ -152,35 +178,6 @@ def sparse(name: str, seed: int) -> Metrics:
 
 
 WIDTHS = (0.15, 0.25, 0.5)
-
-
-def weighting(name: str, seed: int) -> Metrics:
-    """Regressions on all coalitions that differ in nothing but their weights."""
-    data = load(name, seed)
-    features = data.X.shape[1]
-    model = fit_network(data.X, data.y, seed)
-    truth = exact(model, data)
-    masks = all_coalitions(features)
-    inner = masks[1:-1]
-    sizes = inner.sum(axis=1)
-    kernel = shapley_kernel(features)[sizes]
-    weights = {
-        "shapley": kernel,
-        "uniform": np.ones(len(inner)),
-        "small": np.where(2 * sizes <= features, kernel, 0.0),
-    }
-    values = [coalition_values(model, x, data.background, masks) for x in data.explained]
-    metrics: Metrics = {"exact_norm": size_of(truth), "kernel_mass": kernel.sum()}
-    for label, weight in weights.items():
-        sample = CoalitionSample(inner, weight)
-        explanations = [
-            Explanation(v[0], constrained_regression(sample, v[1:-1], v[0], v[-1])) for v in values
-        ]
-        metrics |= compared(label, explanations, truth, model, data)
-    for width in WIDTHS:
-        explanations = [lime(masks, v, width, LIME_RIDGE) for v in values]
-        metrics |= compared(f"lime_{round(100 * width)}", explanations, truth, model, data)
-    return metrics
 
 
 SMALL_BUDGET = 40
@@ -219,6 +216,5 @@ def closed(name: str, seed: int) -> Metrics:
 EXPERIMENTS: dict[str, Callable[[str, int], Metrics]] = {
     "budget": budget,
     "sparse": sparse,
-    "weighting": weighting,
     "closed": closed,
 }

@@ -1,0 +1,1 @@
+"""Attention with linear biases: small character models that are tested on longer inputs."""

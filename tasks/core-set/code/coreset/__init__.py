@@ -1,0 +1,1 @@
+"""Active learning by core-sets: k-center selection of the points to label."""

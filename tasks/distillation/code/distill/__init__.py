@@ -1,0 +1,1 @@
+"""Distilling an ensemble of networks into a small one."""

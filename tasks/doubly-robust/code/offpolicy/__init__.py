@@ -1,0 +1,1 @@
+"""Doubly robust evaluation and learning of policies from logged bandit feedback."""

@@ -1,0 +1,1 @@
+"""Real NVP: density estimation with invertible networks of affine coupling layers."""

@@ -1,0 +1,1 @@
+"""ROCKET: classification of time series with random convolutional kernels."""
