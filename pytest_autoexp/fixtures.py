@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from pytest_autoexp.model.errors import InfrastructureError, UsageError
 from pytest_autoexp.model.result import TrialResult
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import Case, Trial
-from pytest_autoexp.report.artifacts import write_artifacts
+from pytest_autoexp.report.artifacts import write_artifacts, write_trajectory
 from pytest_autoexp.report.properties import result_properties, trial_properties
 from pytest_autoexp.report.results import append_line, trial_line
 from pytest_autoexp.sandbox.folder import PrivateFolder
@@ -142,6 +142,8 @@ def gateway(request: pytest.FixtureRequest, trial: Trial, agent: Agent) -> Itera
 
     with Gateway(read_upstreams(os.environ), trial.limits, settings.prices) as started:
         yield started
+    with suppress(OSError):  # of trials, too, that are not judged; the results folder told before
+        write_trajectory(settings.results, settings.run_id, trial, started.trajectory())
 
 
 @pytest.fixture

@@ -110,8 +110,7 @@ def run_trial(
             verify_sec=verify_sec,
             diff=solution.diff,
         )
-        record = gateway.trajectory() if gateway else None
-        return result, Artifacts(dict(solution.files), _transcript(agent, left), record, refused)
+        return result, Artifacts(dict(solution.files), _transcript(agent, left), refused)
 
 
 def _run_agent(

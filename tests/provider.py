@@ -25,6 +25,9 @@ class Reply:
         cut: End the connection before the announced end.
         drop: Answer nothing, and end the connection.
         wait_sec: How long to wait first.
+        pause_sec: How long to wait before each event of a stream.
+        raw: The bytes of a stream as they are, in place of ``body``.
+        piece_bytes: In pieces of what size ``raw`` is sent.
     """
 
     body: Any = None
@@ -33,6 +36,9 @@ class Reply:
     cut: bool = False
     drop: bool = False
     wait_sec: float = 0.0
+    pause_sec: float = 0.0
+    raw: bytes = b""
+    piece_bytes: int = 0
 
 
 @dataclass
@@ -90,8 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.drop:
             self.close_connection = True
             return
-        streamed = isinstance(reply.body, list)
-        content = b"".join(map(_event, reply.body)) if streamed else json.dumps(reply.body).encode()
+        streamed = isinstance(reply.body, list) or bool(reply.raw)
+        pieces = _pieces(reply)
+        content = b"".join(pieces)
         self.send_response(reply.status)
         kind = "text/event-stream" if streamed else "application/json"
         self.send_header("Content-Type", kind)
@@ -99,11 +106,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content) + 100 * reply.cut))
         self.end_headers()
-        self.wfile.write(content)
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            time.sleep(reply.pause_sec)
         self.close_connection = reply.cut
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+def _pieces(reply: Reply) -> list[bytes]:
+    if reply.raw:
+        size = reply.piece_bytes or len(reply.raw)
+        return [reply.raw[i : i + size] for i in range(0, len(reply.raw), size)]
+    if isinstance(reply.body, list):
+        return [_event(event) for event in reply.body]
+    return [json.dumps(reply.body).encode()]
 
 
 def _event(event: Any) -> bytes:

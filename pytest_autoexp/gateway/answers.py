@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _JSON = (ValueError, RecursionError)
+_EVENT_END = re.compile(rb"(\r\n\r\n|\n\n|\r\r(?!\n))")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_NOT_THE_AGENT = ("server_error", "rate_limit_exceeded", "overloaded")
 
 
 @dataclass
@@ -19,12 +23,16 @@ class Answer:
         tools: Tool calls by their key in the stream: ``[name, arguments]``.
         accounts: What genai-prices reads: the model that answered, and what was used.
         complete: True once the answer's own end has come.
+        failure: What the provider says went wrong on its side, in an answer that looks right.
+        size_bytes: How much has come.
     """
 
     text: str = ""
-    tools: dict[Any, list[str]] = field(default_factory=dict)
+    tools: dict[str, list[str]] = field(default_factory=dict)
     accounts: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
+    failure: str = ""
+    size_bytes: int = 0
 
     @property
     def tool_calls(self) -> list[dict[str, str]]:
@@ -33,7 +41,7 @@ class Answer:
 
     def add_tool(self, key: Any, name: object, arguments: object) -> None:
         """Add to a tool call."""
-        call = self.tools.setdefault(key, ["", ""])
+        call = self.tools.setdefault(str(key), ["", ""])
         call[0] += name if isinstance(name, str) else ""
         if isinstance(arguments, str):
             call[1] += arguments
@@ -53,41 +61,61 @@ class Reader:
         self.answer = Answer()
         self._take = _TAKE.get(api, _take_nothing)
         self._streamed = streamed
-        self._rest = b""
+        self._pending: list[bytes] = []
 
-    def feed(self, data: bytes) -> None:
-        """Take in some bytes."""
-        self._rest += data
-        if self._streamed:
-            *lines, self._rest = self._rest.split(b"\n")
-            for line in lines:
-                self._line(line)
+    def feed(self, data: bytes) -> bytes:
+        """Take in some bytes; of a stream, those of the events that are complete now."""
+        self.answer.size_bytes += len(data)
+        self._pending.append(data)
+        if not self._streamed or not (b"\n" in data or b"\r" in data):
+            return b""
+        events = _EVENT_END.split(b"".join(self._pending))
+        self._pending = [events[-1]]
+        whole = b"".join(events[:-1])
+        for event in events[:-2:2]:
+            self._event(_data_of(event))
+        return whole
 
-    def end(self) -> Answer:
-        """The answer, when all of it has come."""
-        if self._streamed:
-            self._line(self._rest)
-        else:
-            self._event(self._rest)
-            self.answer.complete = True
-        self._rest = b""
-        return self.answer
-
-    def _line(self, line: bytes) -> None:
-        field_name, _, value = line.strip().partition(b":")
-        if field_name == b"data":
-            if value.strip() == b"[DONE]":
-                self.answer.complete = True
-            else:
-                self._event(value)
+    def end(self) -> bytes:
+        """Take in what is left, when all has come; of a stream, its bytes."""
+        rest = b"".join(self._pending)
+        self._pending = []
+        self._event(_data_of(rest) if self._streamed else rest)
+        self.answer.complete = self.answer.complete or not self._streamed
+        return rest
 
     def _event(self, data: bytes) -> None:
+        if data.strip() == b"[DONE]":
+            self.answer.complete = True
+            return
         try:
             found = json.loads(data)
+            for event in _dicts(found if isinstance(found, list) else [found]):
+                self._take(event, self.answer)
         except _JSON:
             return
-        for event in _dicts(found if isinstance(found, list) else [found]):
-            self._take(event, self.answer)
+
+
+def is_usage_alone(event: bytes) -> bool:
+    """Is this event of a stream of chat completions the one that only says what was used?"""
+    try:
+        found = json.loads(_data_of(event))
+    except _JSON:
+        return False
+    return isinstance(found, dict) and found.get("choices") == [] and bool(found.get("usage"))
+
+
+def split_events(data: bytes) -> list[bytes]:
+    """The whole events of a stream, each with its end."""
+    parts = _EVENT_END.split(data)
+    return [b"".join(parts[i : i + 2]) for i in range(0, len(parts), 2) if parts[i]]
+
+
+def _data_of(event: bytes) -> bytes:
+    """What the ``data`` lines of an event hold."""
+    lines = _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf"))
+    pairs = (line.partition(b":") for line in lines)
+    return b"\n".join(value.strip() for name, _, value in pairs if name == b"data")
 
 
 def _take_nothing(event: Mapping[str, Any], answer: Answer) -> None:
@@ -119,6 +147,10 @@ def _take_responses(event: Mapping[str, Any], answer: Answer) -> None:
     if not isinstance(response, dict) or not (ended or kind is None):
         return
     answer.complete = True
+    error = response.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    if code in _NOT_THE_AGENT:
+        answer.failure = str(code)
     _account(answer, response.get("model"), response.get("usage"))
     for number, item in enumerate(_dicts(response.get("output"))):
         if item.get("type") in ("function_call", "custom_tool_call"):
@@ -154,6 +186,8 @@ def _take_block(number: object, block: object, answer: Answer) -> None:
 
 
 def _take_gemini(event: Mapping[str, Any], answer: Answer) -> None:
+    if event.get("promptFeedback"):  # it has been blocked: nothing more comes
+        answer.complete = True
     if event.get("modelVersion"):
         answer.accounts["modelVersion"] = event["modelVersion"]
     if isinstance(event.get("usageMetadata"), dict):
@@ -174,7 +208,9 @@ def _account(answer: Answer, model: object, usage: object) -> None:
         answer.accounts["model"] = model
     if isinstance(usage, dict):
         known = answer.accounts.setdefault("usage", {})
-        known.update({key: value for key, value in usage.items() if value is not None})
+        for key, value in usage.items():
+            if value or key not in known:  # some say 0 at the end of a stream
+                known[key] = value
 
 
 def _dicts(value: object) -> Iterator[dict[str, Any]]:

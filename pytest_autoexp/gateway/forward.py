@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, web
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    web,
+)
 
-from pytest_autoexp.gateway.answers import Reader
-from pytest_autoexp.gateway.ledger import SETTINGS, Call
+from pytest_autoexp.gateway.answers import Reader, is_usage_alone, split_events
+from pytest_autoexp.gateway.ledger import Call
 from pytest_autoexp.gateway.providers import Upstream
 
 MAX_TRIES = 5
@@ -21,8 +34,19 @@ MAX_PAUSE_SEC = 60.0
 SILENCE_SEC = 600.0
 """How long nothing may come from the provider."""
 
+_CONNECT_SEC = 30.0
+_LOOK_SEC = 0.5
+# Of a wrong key, account, model or address.
+_SETTINGS = frozenset({401, 402, 403, 404}) | frozenset(range(300, 400))
 _BUSY = frozenset({408, 409, 425, 429}) | frozenset(range(500, 600))
-_PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-Id", "Request-Id")
+_PASSED_BACK = ("Content-Type", "Retry-After")
+# Some say with status 400 that the account is to blame, and not the request.
+_ACCOUNT = re.compile(
+    rb"api key not valid|credit balance|organization has been disabled|location is not supported",
+    re.IGNORECASE,
+)
+NO_RETRY = {"x-should-retry": "false"}
+"""Header by which SDKs know that trying again was done here."""
 
 
 class ProviderError(Exception):
@@ -31,6 +55,10 @@ class ProviderError(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class AgentLeftError(Exception):
+    """The agent hung up before it was answered."""
 
 
 @dataclass(frozen=True)
@@ -68,34 +96,58 @@ async def forward(
 
     Raises:
         ProviderError: If there is no answer.
+        AgentLeftError: If nobody waits for one any more, and it was not to be had at once.
     """
-    response = await _send(session, sent, call)
-    async with response:
-        streamed = response.content_type == "text/event-stream"
-        reader = Reader(call.api, streamed=streamed)
-        call.answer = reader.answer
-        headers = {
-            name: response.headers[name] for name in _PASSED_BACK if name in response.headers
-        }
-        if streamed:
-            reply, failure = await _stream(response, reader, headers, sent, asked)
-        else:
-            reply, failure = await _whole(response, reader, headers, sent)
-        reader.end()
-        if streamed and not failure and not call.answer.complete:
-            failure = "the stream ended in the middle"
-        if failure and asked.transport is not None:
-            asked.transport.abort()  # so that the agent sees that something is missing
-        if response.status >= 400:
-            call.problem = f"status {response.status}: {_said(reply)}"
-            if response.status in _BUSY | SETTINGS:
-                failure = call.problem
-    return reply, failure
+    async with _watched(call, asked):
+        response = await _send(session, sent, call, asked)
+        async with response:
+            streamed = response.content_type == "text/event-stream"
+            reader = Reader(call.api.name, streamed=streamed)
+            call.answer = reader.answer
+            given = response.headers
+            headers = {name: given[name] for name in _PASSED_BACK if name in given}
+            if response.status >= 400:
+                headers |= NO_RETRY
+            if streamed and response.status < 400:
+                reply, failure = await _stream(response, reader, headers, sent, call, asked)
+                if failure and asked.transport is not None:
+                    asked.transport.abort()  # so that the agent sees that something is missing
+                return reply, failure or call.answer.failure
+            body = await _read(response, call)
+            reader.feed(body)
+            reader.end()
+            body = sent.upstream.blotted(body)
+            failure = _judge(response.status, body, call)
+    return web.Response(status=response.status, body=body, headers=headers), failure
 
 
-async def _send(session: ClientSession, sent: Request, call: Call) -> ClientResponse:
+@asynccontextmanager
+async def _watched(call: Call, asked: web.Request) -> AsyncIterator[None]:
+    """Note when the agent hangs up."""
+
+    async def watch() -> None:
+        while call.left_at is None:
+            if asked.transport is None or asked.transport.is_closing():
+                call.left_at = time.monotonic()
+                if call.waits_since is not None and not call.answer.size_bytes:
+                    call.left_after_sec = call.left_at - call.waits_since
+            await asyncio.sleep(_LOOK_SEC)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _send(
+    session: ClientSession, sent: Request, call: Call, asked: web.Request
+) -> ClientResponse:
     """Send it, again and again while the provider is busy."""
-    silence = ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_SEC)
+    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SEC, sock_read=SILENCE_SEC)
+    call.waits_since = time.monotonic()
     while True:
         call.tries += 1
         pause_sec = 2.0 ** (call.tries - 1)
@@ -103,44 +155,74 @@ async def _send(session: ClientSession, sent: Request, call: Call) -> ClientResp
             response = await session.request(
                 sent.method,
                 sent.url,
-                data=sent.body,
+                data=sent.body or None,
                 headers=sent.headers,
-                timeout=silence,
+                timeout=timeout,
+                proxy=_proxy(sent.url),
                 allow_redirects=False,  # the key is for this address
             )
-        except TimeoutError:
-            raise ProviderError(504, f"nothing came for {SILENCE_SEC:g} s") from None
+        except ValueError as error:  # an address or a header that cannot be
+            raise ProviderError(502, f"it cannot be asked: {error}") from None
+        except TimeoutError as error:
+            if not isinstance(error, ConnectionTimeoutError):
+                raise _silence() from None
+            problem = f"no connection in {_CONNECT_SEC:g} s"
         except ClientError as error:
-            if call.tries == MAX_TRIES:
-                raise ProviderError(502, f"no connection: {error}") from None
+            problem = f"no connection: {error}"
         else:
             call.status = response.status
             if response.status not in _BUSY or call.tries == MAX_TRIES:
                 return response
-            pause_sec = _asked_pause(response, pause_sec)
+            pause_sec, problem = _asked_pause(response, pause_sec), ""
             response.release()
+        if call.tries == MAX_TRIES:
+            raise ProviderError(502, problem)
         await asyncio.sleep(min(pause_sec, MAX_PAUSE_SEC))
+        if asked.transport is None or asked.transport.is_closing():
+            raise AgentLeftError
+
+
+def _silence() -> ProviderError:
+    return ProviderError(504, f"nothing came for {SILENCE_SEC:g} s")
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address, without what ``.netrc`` may hold."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _asked_pause(response: ClientResponse, otherwise: float) -> float:
     try:
-        return max(float(response.headers.get("Retry-After", "")), 0.0)
+        asked = float(response.headers.get("Retry-After", ""))
     except ValueError:
         return otherwise
+    return asked if math.isfinite(asked) and asked >= 0 else otherwise
 
 
-async def _whole(
-    response: ClientResponse, reader: Reader, headers: Mapping[str, str], sent: Request
-) -> tuple[web.StreamResponse, str]:
+def _judge(status: int, body: bytes, call: Call) -> str:
+    """What a whole answer says of the provider's side; nothing if it is right, or the agent's."""
+    if call.answer.failure:
+        return call.answer.failure
+    if 200 <= status < 300:
+        return ""
+    call.problem = f"status {status}: {body[:500].decode('utf-8', 'replace')}"
+    call.is_setting = status in _SETTINGS or (status == 400 and bool(_ACCOUNT.search(body)))
+    return call.problem if call.is_setting or status in _BUSY else ""
+
+
+async def _read(response: ClientResponse, call: Call) -> bytes:
+    """All of an answer that is no stream."""
     try:
-        body = await response.read()
+        return await response.read()
     except TimeoutError:
-        raise ProviderError(504, f"nothing came for {SILENCE_SEC:g} s") from None
+        raise _silence() from None
     except ClientError as error:
         raise ProviderError(502, f"the answer broke off: {error}") from None
-    body = sent.upstream.blotted(body)
-    reader.feed(body)
-    return web.Response(status=response.status, body=body, headers=headers), ""
+    finally:
+        call.waits_since = None
 
 
 async def _stream(
@@ -148,28 +230,37 @@ async def _stream(
     reader: Reader,
     headers: Mapping[str, str],
     sent: Request,
+    call: Call,
     asked: web.Request,
 ) -> tuple[web.StreamResponse, str]:
-    """Pass on what comes as it comes; an agent that went away keeps nothing from being read."""
+    """Pass on event by event; an agent that went away keeps nothing from being read."""
     reply = web.StreamResponse(status=response.status, headers=headers)
     listens, failure = True, ""
-    await reply.prepare(asked)
+
+    async def pass_on(events: bytes) -> None:
+        nonlocal listens
+        if call.body.hides_usage:
+            events = b"".join(e for e in split_events(events) if not is_usage_alone(e))
+        if not (listens and events):
+            return
+        call.waits_since = None
+        try:
+            if not reply.prepared:
+                await reply.prepare(asked)
+            await asyncio.wait_for(reply.write(sent.upstream.blotted(events)), SILENCE_SEC)
+        except (ConnectionError, TimeoutError):
+            listens = False
+
     try:
         async for data in response.content.iter_any():
-            reader.feed(data)
-            if listens:
-                try:
-                    await reply.write(sent.upstream.blotted(data))
-                except ConnectionError:
-                    listens = False
+            await pass_on(reader.feed(data))
+            call.waits_since = time.monotonic()
     except TimeoutError:
         failure = f"nothing came for {SILENCE_SEC:g} s in the middle of the stream"
     except ClientError as error:
         failure = f"the stream broke off: {error}"
+    call.waits_since = None
+    await pass_on(reader.end())
+    if not failure and not call.answer.complete:
+        failure = "the stream ended in the middle"
     return reply, failure
-
-
-def _said(reply: web.StreamResponse) -> str:
-    """The beginning of an answer's body."""
-    body = reply.body if isinstance(reply, web.Response) else b""
-    return body[:500].decode("utf-8", "replace") if isinstance(body, bytes) else ""

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
+import re
 import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 from aiohttp import ClientSession, web
-from multidict import CIMultiDictProxy
 
-from pytest_autoexp.gateway.forward import ProviderError, Request, forward
+from pytest_autoexp.gateway.forward import (
+    NO_RETRY,
+    AgentLeftError,
+    ProviderError,
+    Request,
+    forward,
+)
 from pytest_autoexp.gateway.ledger import Call, Ledger
-from pytest_autoexp.gateway.prices import Price, has_price, used
+from pytest_autoexp.gateway.prices import Price, Seller, estimate
 from pytest_autoexp.gateway.providers import (
     PROVIDERS,
     Api,
@@ -27,20 +33,23 @@ from pytest_autoexp.gateway.providers import (
     agent_variables,
     error_body,
 )
+from pytest_autoexp.gateway.requests import Body, outgoing_headers, outgoing_query, read_body
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import AgentResult
 from pytest_autoexp.model.trial import GatewayAddress, Limits
 from pytest_autoexp.sandbox.folder import PrivateFolder
 
-MAX_REQUEST_BYTES = 64 * 1024**2
+MAX_REQUEST_BYTES = 32 * 1024**2
 """Largest request that is passed on."""
 
 _READY_SEC = 30.0
 _END_SEC = 1.0
+_READ_AT_ONCE = 4
+_SHOWN_CHARS = 100
 _BY_PREFIX = {provider.id: provider for provider in PROVIDERS}
 _KEY_HEADERS = ("Authorization", "x-api-key", "x-goog-api-key")
-_PASSED_ON = ("accept", "content-type", "user-agent")
-_PASSED_ON_PREFIXES = ("anthropic-", "openai-", "x-goog-api-client", "x-stainless-")
+_BEARER = re.compile("bearer ", re.IGNORECASE)
+_NOTHING = Body({}, b"")
 
 
 class Gateway:
@@ -73,13 +82,19 @@ class Gateway:
         self.address = GatewayAddress(0, str(self._folder.path / "socket"))
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
+        self._handlers: dict[asyncio.Task[Any], web.Request] = {}
         self._thread = threading.Thread(target=self._run, name="autoexp-gateway", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        if not self._ready.wait(_READY_SEC) or not self.address.port:
+        try:
+            self._ready.wait(_READY_SEC)
+            if self._problem or not self.address.port:
+                raise InfrastructureError(f"the model gateway does not start: {self._problem}")
+        except BaseException:
             self.close()
-            raise InfrastructureError(f"the model gateway does not start: {self._problem}")
+            raise
         self.variables = agent_variables(self.address.port, self._token)
         return self
 
@@ -97,6 +112,7 @@ class Gateway:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
         self._folder.remove()
+        self.ledger.close()
 
     def settle(self, agent: AgentResult) -> AgentResult:
         """What an agent says of its work, with what is known better here.
@@ -110,16 +126,12 @@ class Gateway:
         Raises:
             InfrastructureError: If the provider failed it.
         """
-        waited = agent.exit_status == "limit: time" and self.ledger.waited_too_long()
+        failure = self.ledger.unanswered(out_of_time=agent.exit_status == "limit: time")
         self.close()
-        if waited:
-            raise InfrastructureError(
-                "the model's provider did not answer for more than half of the agent's time"
-            )
-        if self.ledger.failure:
-            raise InfrastructureError(
-                f"the model's provider failed the agent: {self.ledger.failure}"
-            )
+        if self._problem:
+            raise InfrastructureError(f"the model gateway broke: {self._problem}")
+        if failure := failure or self.ledger.failure:
+            raise InfrastructureError(f"the model's provider failed the agent: {failure}")
         status = f"limit: {self.ledger.limit}" if self.ledger.limit else agent.exit_status
         return replace(agent, exit_status=status, usage=self.ledger.usage())
 
@@ -135,8 +147,8 @@ class Gateway:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._serve())
-        except OSError as error:
-            self._problem = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the main thread must know
+            self._problem = f"{type(error).__name__}: {error}"
         finally:
             self._loop.close()
             self._ready.set()
@@ -145,30 +157,55 @@ class Gateway:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_route("*", "/{prefix}{path:/.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_END_SEC)
-        async with ClientSession(trust_env=True) as self._session:
+        async with ClientSession() as self._session:
             await runner.setup()
             try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
+                tcp = web.TCPSite(runner, "127.0.0.1", 0)
+                await tcp.start()
+                await web.UnixSite(runner, self._socket_path()).start()
                 self.address = replace(self.address, port=runner.addresses[0][1])
-                await web.UnixSite(runner, self.address.socket).start()
                 self._ready.set()
                 await self._stop.wait()
             finally:
+                await self._break_off()
                 await runner.cleanup()
+                await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
+
+    async def _break_off(self) -> None:
+        """End the calls that are under way, also those of agents that hung up."""
+        handlers = dict(self._handlers)
+        for handler, asked in handlers.items():
+            handler.cancel()
+            if asked.transport is not None:
+                asked.transport.abort()
+        await asyncio.gather(*handlers, return_exceptions=True)
+
+    def _socket_path(self) -> str:
+        """Where the socket is bound: its own path may be too long for that."""
+        short = Path(f"/proc/self/fd/{self._folder.descriptor}")
+        return str(short / "socket") if short.exists() else self.address.socket
 
     async def _handle(self, asked: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers[task] = asked
+        task.add_done_callback(self._handlers.pop)
         provider = _BY_PREFIX.get(asked.match_info["prefix"])
         if not self._is_ours(asked):
             return _refuse(provider, 401, "not the token of this trial's gateway")
-        path = asked.match_info["path"]
+        path = re.sub("//+", "/", asked.match_info["path"]).rstrip("/")
         if provider is not None and path.startswith(provider.suffix):
             path = path.removeprefix(provider.suffix)
+            if provider.id == "anthropic" and path.startswith("/messages"):
+                path = f"/v1{path}"  # some clients leave it to the base address
             if found := provider.find(asked.method, path):
                 return await self._pass_on(asked, provider, path, *found)
+            if asked.headers.get("Upgrade", "").lower() == "websocket":
+                return _refuse(provider, 426, "the gateway speaks HTTP alone")
         return _refuse(provider, 404, f"the gateway does not pass on {asked.method} {asked.path}")
 
     def _is_ours(self, asked: web.Request) -> bool:
-        given = [asked.headers.get(name, "").removeprefix("Bearer ") for name in _KEY_HEADERS]
+        given = [_BEARER.sub("", asked.headers.get(name, ""), 1) for name in _KEY_HEADERS]
         given.append(asked.query.get("key", ""))
         words = [word.encode("utf-8", "surrogateescape") for word in given]
         return any(hmac.compare_digest(word, self._token.encode()) for word in words)
@@ -177,93 +214,69 @@ class Gateway:
         self, asked: web.Request, provider: Provider, path: str, api: Api, model: str
     ) -> web.StreamResponse:
         """Check a call, send it, and note what became of it."""
+        if api.flavor and (reason := self.ledger.refusal()):
+            return _refuse(provider, 403, reason)
         try:
-            content = await asked.read()
-            body = json.loads(content) if asked.method == "POST" else {}
-        except (ValueError, RecursionError):
-            return _refuse(provider, 400, "the body is no JSON")
-        if not isinstance(body, dict):
-            return _refuse(provider, 400, "the body is no JSON object")
-        model = model or (body["model"] if isinstance(body.get("model"), str) else "")
+            async with self._reading:
+                content = await asked.read()
+                body = read_body(api, content) if asked.method == "POST" else _NOTHING
+        except web.HTTPRequestEntityTooLarge:
+            return _refuse(provider, 413, f"a body has more than {MAX_REQUEST_BYTES} bytes")
+        except ValueError as error:
+            return _refuse(provider, 400, str(error))
+        model = model or (body.data["model"] if isinstance(body.data.get("model"), str) else "")
         upstream = self._upstreams.get(provider.id)
-        problem = self._setting_missing(provider, upstream, api, model)
-        if problem or upstream is None:
+        seller = Seller(provider.id, upstream.url if upstream else "", self._prices)
+        if problem := _setting_missing(provider, upstream, api, model, seller):
             self.ledger.note_setting(problem)
             return _refuse(provider, 400, problem)
+        assert upstream is not None
         sent = Request(
             asked.method,
-            upstream.url + quote(path, safe="/:@~") + _query(asked),
-            _headers(asked.headers, provider, upstream.key),
-            _with_usage(api, body, content),
+            upstream.url + quote(path, safe="/:@~") + outgoing_query(asked.query),
+            outgoing_headers(asked.headers, provider, upstream.key),
+            body.content,
             upstream,
         )
         if api.flavor is None:
-            return await self._send(sent, Call(0, api.name, model, {}, 0), asked, provider)
-        if reason := self.ledger.refusal():
+            return await self._send(sent, Call(0, api, model, seller, body), asked, provider)
+        if reason := self.ledger.refusal():  # others may have come while this one was read
             return _refuse(provider, 403, reason)
-        call = self.ledger.begin(api, model, body)
-        try:
-            return await self._send(sent, call, asked, provider)
-        finally:
-            call.used = used(
-                call.answer.accounts, provider.id, upstream.url, api.flavor, model, self._prices
-            )
-
-    def _setting_missing(
-        self, provider: Provider, upstream: Upstream | None, api: Api, model: str
-    ) -> str:
-        """What the user still has to say before a call can be sent."""
-        if upstream is None:
-            keys = " or ".join(provider.key_variables)
-            return f"no key for {provider.title}: set {keys} in the environment of pytest"
-        if api.flavor and not has_price(provider.id, upstream.url, model, self._prices):
-            return (
-                f"no price is known for model {model!r}, so that no limit of cost can hold: set"
-                f" -o autoexp_prices={model or 'MODEL'}=IN/OUT (USD per million tokens)"
-            )
-        return ""
+        call = self.ledger.begin(api, model, seller, body)
+        return await self._send(sent, call, asked, provider)
 
     async def _send(
         self, sent: Request, call: Call, asked: web.Request, provider: Provider
     ) -> web.StreamResponse:
-        failure = "it was broken off"
         try:
             reply, failure = await forward(self._session, sent, call, asked)
         except ProviderError as error:
             failure = str(error)
-            return _refuse(provider, error.status, failure)
-        finally:
-            if call.step and not (failure and self._stop.is_set()):
-                self.ledger.end(call, failure)
+            reply = _refuse(provider, error.status, failure)
+        except AgentLeftError:
+            failure, call.problem = "", "the agent hung up"
+            reply = _refuse(provider, 499, call.problem)
+        if call.step:
+            self.ledger.end(call, failure)
         return reply
 
 
+def _setting_missing(
+    provider: Provider, upstream: Upstream | None, api: Api, model: str, seller: Seller
+) -> str:
+    """What the user still has to say before a call can be sent."""
+    if upstream is None:
+        keys = " or ".join(provider.key_variables)
+        return f"no key for {provider.title}: set {keys} in the environment of pytest"
+    if api.flavor and estimate(seller, model, 0, 0) is None:
+        shown = model[:_SHOWN_CHARS]
+        return (
+            f"no price is known for model {shown!r}, so that no limit of cost can hold: set"
+            f" -o autoexp_prices={shown or 'MODEL'}=IN/OUT (USD per million tokens)"
+        )
+    return ""
+
+
 def _refuse(provider: Provider | None, status: int, message: str) -> web.Response:
-    message = f"pytest-autoexp: {message}"
-    return web.json_response(error_body(provider, status, message), status=status)
-
-
-def _headers(given: CIMultiDictProxy[str], provider: Provider, key: str) -> dict[str, str]:
-    """What of an agent's headers goes out, and the key."""
-    headers = {
-        name: value
-        for name, value in given.items()
-        if name.lower() in _PASSED_ON or name.lower().startswith(_PASSED_ON_PREFIXES)
-    }
-    return headers | {provider.key_header: provider.key_form.format(key=key)}
-
-
-def _query(asked: web.Request) -> str:
-    """The query of a request, without the token."""
-    rest = asked.rel_url.without_query_params("key")
-    return f"?{rest.raw_query_string}" if rest.raw_query_string else ""
-
-
-def _with_usage(api: Api, body: dict[str, Any], content: bytes) -> bytes:
-    """The body; a stream of chat completions is asked to say at its end what was used."""
-    if api.flavor != "chat" or not body.get("stream"):
-        return content
-    options = body.get("stream_options")
-    options = options if isinstance(options, dict) else {}
-    changed = {**body, "stream_options": {**options, "include_usage": True}}
-    return json.dumps(changed).encode()
+    body = error_body(provider, status, f"pytest-autoexp: {message}")
+    return web.json_response(body, status=status, headers=NO_RETRY)

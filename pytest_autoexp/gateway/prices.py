@@ -7,12 +7,16 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_autoexp.model.errors import UsageError
 
+if TYPE_CHECKING:
+    import genai_prices
+
 _PRICE = re.compile(r"(?P<model>[^=\s]+)=(?P<in>[0-9.]+)/(?P<out>[0-9.]+)")
 _PER = 1_000_000
+_BYTES_PER_TOKEN = 3
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,28 @@ class Used:
         tokens_in: Tokens sent, cached ones included.
         tokens_out: Tokens received, those of reasoning included.
         cost_usd: What they cost.
+        estimated: True if the answer does not say, and this is what its size tells.
     """
 
     tokens_in: int
     tokens_out: int
     cost_usd: float
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Seller:
+    """Whose prices count.
+
+    Attributes:
+        provider: Id of the protocol's own provider.
+        url: Where calls go: the address of another one may be known.
+        prices: Those that the user set, by model.
+    """
+
+    provider: str
+    url: str
+    prices: Mapping[str, Price]
 
 
 def read_prices(text: str) -> dict[str, Price]:
@@ -65,37 +86,28 @@ def read_prices(text: str) -> dict[str, Price]:
     return prices
 
 
-def has_price(provider: str, url: str, model: str, prices: Mapping[str, Price]) -> bool:
-    """Is it known what a model costs?
+def estimate(seller: Seller, model: str, sent_bytes: int, received_bytes: int) -> Used | None:
+    """What a call costs by its size: never too little, by much.
 
-    Args:
-        provider: Id of the protocol's own provider.
-        url: Where calls go: the address of another one may be known.
-        model: The model.
-        prices: Those that the user set.
+    Returns:
+        None if no price is known.
     """
     import genai_prices
 
-    return model in prices or _cost(genai_prices.Usage(), model, provider, url) is not None
+    tokens_in, tokens_out = sent_bytes // _BYTES_PER_TOKEN, received_bytes // _BYTES_PER_TOKEN
+    usage = genai_prices.Usage(input_tokens=tokens_in, output_tokens=tokens_out)
+    cost_usd = _cost(usage, model, seller)
+    return None if cost_usd is None else Used(tokens_in, tokens_out, cost_usd, estimated=True)
 
 
-def used(
-    accounts: Mapping[str, Any],
-    provider: str,
-    url: str,
-    flavor: str,
-    model: str,
-    prices: Mapping[str, Price],
-) -> Used | None:
+def used(accounts: Mapping[str, Any], seller: Seller, flavor: str, model: str) -> Used | None:
     """What an answer says was used, and what that costs.
 
     Args:
         accounts: The part of the answer that says so.
-        provider: Id of the protocol's own provider.
-        url: Where the call went.
+        seller: Whose prices count.
         flavor: Form of the answer.
-        model: What was asked for; an answer may name a more exact version.
-        prices: Those that the user set.
+        model: What was asked for; the answer may name another: the dearer one counts.
 
     Returns:
         None if the answer does not say.
@@ -103,30 +115,32 @@ def used(
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        reads = get_snapshot().find_provider(None, provider, None)
+        reads = get_snapshot().find_provider(None, seller.provider, None)
         _, usage = reads.extract_usage(accounts, api_flavor=flavor)
+        tokens_in, tokens_out = int(usage.input_tokens or 0), int(usage.output_tokens or 0)
     except (LookupError, ValueError, TypeError):
         return None
-    tokens_in, tokens_out = int(usage.input_tokens or 0), int(usage.output_tokens or 0)
-    if set_price := prices.get(model):
-        cost = (tokens_in * set_price.usd_in + tokens_out * set_price.usd_out) / _PER
-        return Used(tokens_in, tokens_out, cost)
-    for name in (model, accounts.get("model"), accounts.get("modelVersion")):
-        cost_usd = _cost(usage, name, provider, url) if isinstance(name, str) else None
-        if cost_usd is not None:
-            return Used(tokens_in, tokens_out, cost_usd)
-    return None
+    names = {model, accounts.get("model"), accounts.get("modelVersion")}
+    costs = [_cost(usage, name, seller) for name in names if isinstance(name, str)]
+    if model in seller.prices:
+        costs = [_cost(usage, model, seller)]
+    known = [cost for cost in costs if cost is not None]
+    return Used(tokens_in, tokens_out, max(known)) if known and tokens_in + tokens_out else None
 
 
-def _cost(usage: object, model: str, provider: str, url: str) -> float | None:
+def _cost(usage: genai_prices.Usage, model: str, seller: Seller) -> float | None:
     """What usage of a model costs, in USD; None if that is not known."""
     import genai_prices
     from genai_prices.data_snapshot import get_snapshot
 
-    with suppress(LookupError):  # whose prices count tells the address, if it is known
-        provider = get_snapshot().find_provider(None, None, url).id
+    if price := seller.prices.get(model):
+        amounts = (usage.input_tokens or 0, usage.output_tokens or 0)
+        return float(amounts[0]) * price.usd_in / _PER + float(amounts[1]) * price.usd_out / _PER
+    provider = seller.provider
+    with suppress(LookupError):
+        provider = get_snapshot().find_provider(None, None, seller.url).id
     try:
-        price = genai_prices.calc_price(usage, model, provider_id=provider)
+        found = genai_prices.calc_price(usage, model, provider_id=provider)
     except (LookupError, ValueError):
         return None
-    return float(price.total_price)
+    return float(found.total_price)

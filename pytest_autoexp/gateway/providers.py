@@ -73,9 +73,9 @@ _OPENAI = Provider(
     key_form="Bearer {key}",
     apis=(
         Api("openai chat", "POST", "/chat/completions", "chat"),
-        Api("openai responses", "POST", "/responses", "responses", "input"),
+        Api("openai responses", "POST", "/responses(/compact)?", "responses", "input"),
         Api("openai embeddings", "POST", "/embeddings", "embeddings", "input"),
-        Api("openai models", "GET", r"/models(/[^/]+)?"),
+        Api("openai models", "GET", r"/models(/[^/.][^/]*)?"),
     ),
 )
 _ANTHROPIC = Provider(
@@ -90,10 +90,10 @@ _ANTHROPIC = Provider(
     apis=(
         Api("anthropic messages", "POST", "/v1/messages", "default"),
         Api("anthropic count", "POST", "/v1/messages/count_tokens"),
-        Api("anthropic models", "GET", r"/v1/models(/[^/]+)?"),
+        Api("anthropic models", "GET", r"/v1/models(/[^/.][^/]*)?"),
     ),
 )
-_MODEL = r"/v1(?:beta|alpha)?/models/(?P<model>[^/:]+)"
+_MODEL = r"/v1(?:beta|alpha)?/models/(?P<model>[^/:.][^/:]*)"
 _GEMINI = Provider(
     id="google",
     title="Gemini",
@@ -106,7 +106,7 @@ _GEMINI = Provider(
     apis=(
         Api("gemini", "POST", _MODEL + ":(?:stream)?[gG]enerateContent", "default", "contents"),
         Api("gemini count", "POST", _MODEL + ":countTokens"),
-        Api("gemini models", "GET", r"/v1(?:beta|alpha)?/models(/[^/:]+)?"),
+        Api("gemini models", "GET", r"/v1(?:beta|alpha)?/models(/[^/:.][^/:]*)?"),
     ),
 )
 
@@ -129,7 +129,11 @@ class Upstream:
 
     def blotted(self, data: bytes) -> bytes:
         """Without the key; words like ``EMPTY``, which servers without keys are given, stay."""
-        return data.replace(self.key.encode(), b"[key]") if len(self.key) >= _SECRET else data
+        if len(self.key) < _SECRET:
+            return data
+        for form in (self.key, self.key.replace("/", "\\/")):
+            data = data.replace(form.encode(), b"[key]")
+        return data
 
 
 def read_upstreams(environ: Mapping[str, str]) -> dict[str, Upstream]:
@@ -140,9 +144,9 @@ def read_upstreams(environ: Mapping[str, str]) -> dict[str, Upstream]:
     """
     found = {}
     for provider in PROVIDERS:
-        key = next((environ[name] for name in provider.key_variables if environ.get(name)), None)
-        if key:
-            url = environ.get(provider.url_variables[0]) or provider.url
+        keys = (environ.get(name, "").strip() for name in provider.key_variables)
+        if key := next(filter(None, keys), None):
+            url = environ.get(provider.url_variables[0], "").strip() or provider.url
             found[provider.id] = Upstream(url.rstrip("/"), key)
     return found
 

@@ -230,11 +230,9 @@ class Artifacts:
     Attributes:
         files: The agent's sources that count, by path relative to the code.
         transcript: The agent's own record, or None.
-        trajectory: JSON lines: what it asked of models, if there was a gateway; or None.
         refused: The hosts that its sandbox refused.
     """
 
     files: Mapping[str, bytes]
     transcript: bytes | None = None
-    trajectory: bytes | None = None
     refused: tuple[Refused, ...] = ()

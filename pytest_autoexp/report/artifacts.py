@@ -10,6 +10,24 @@ from pytest_autoexp.model.result import Artifacts, TrialResult
 from pytest_autoexp.model.trial import Trial
 
 ARTIFACTS_DIR = "artifacts"
+TRAJECTORY_FILE = "trajectory.jsonl"
+
+
+def write_trajectory(results: Path, run_id: str, trial: Trial, trajectory: bytes) -> None:
+    """Write what an agent asked of models, also of a trial that is not judged.
+
+    Args:
+        results: The results folder.
+        run_id: The run that the trial belongs to.
+        trial: What was asked.
+        trajectory: JSON lines.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    folder = results / ARTIFACTS_DIR / run_id / trial.id
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath(TRAJECTORY_FILE).write_bytes(trajectory)
 
 
 def write_artifacts(
@@ -49,8 +67,6 @@ def write_artifacts(
         file = folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
-    if artifacts.trajectory is not None:
-        folder.joinpath("trajectory.jsonl").write_bytes(artifacts.trajectory)
     if artifacts.transcript is not None:
         suffix = Path(result.agent.transcript or "").suffix[:20]
         folder.joinpath(f"transcript{suffix}").write_bytes(artifacts.transcript)

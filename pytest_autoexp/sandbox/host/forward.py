@@ -9,9 +9,11 @@ import os
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 
 _CHUNK_BYTES = 64 * 1024
+_PAUSE_SEC = 0.1
 
 
 def main() -> None:
@@ -29,8 +31,11 @@ def main() -> None:
     for stream in range(3):  # or the program's output would not end before this does
         os.dup2(nothing, stream)
     while True:
-        near, _ = listener.accept()
-        threading.Thread(target=_serve, args=(near, path), daemon=True).start()
+        try:
+            near, _ = listener.accept()
+            threading.Thread(target=_serve, args=(near, path), daemon=True).start()
+        except (OSError, RuntimeError):  # no descriptors, no threads: others will end
+            time.sleep(_PAUSE_SEC)
 
 
 def _serve(near: socket.socket, path: str) -> None:
