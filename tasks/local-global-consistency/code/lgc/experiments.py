@@ -68,6 +68,16 @@ def few_and_many(data: Data) -> dict[str, int]:
     return {"few": 3 * classes // 2, "many": 10 * classes}
 
 
+def costs(name: str, W: FloatArray, F: FloatArray, Y: FloatArray, mu: float) -> Metrics:
+    found = cost(W, F, Y, mu)
+    return {
+        f"{name}_cost": found.total,
+        f"{name}_smoothness": found.smoothness,
+        f"{name}_fitting": found.fitting,
+        f"{name}_slope": found.slope,
+    }
+
+
 def labels(name: str, seed: int) -> Metrics:
     """The method, its variants and the methods to compare with, for few and many labels."""
     data = LOADERS[name](seed)
@@ -89,6 +99,7 @@ def labels(name: str, seed: int) -> Metrics:
         for method, scores in methods.items():
             metrics |= judged(f"{method}_{amount}", scores, data, sets)
             metrics[f"{method}_{amount}_norm"] = mean_norm(scores)
+        metrics |= costs(f"harmonic_{amount}", W, fields[0], Y[0], 1.0 / ALPHA - 1.0)
     return metrics
 
 
@@ -147,16 +158,6 @@ def settings(dataset: str, seed: int) -> Metrics:
 TOLERANCE, LIMIT = 1e-4, 2000
 STEPS = (1, 5, 25)
 MUS = {"tenth": 0.1, "one": 1.0, "ten": 10.0}
-
-
-def costs(name: str, W: FloatArray, F: FloatArray, Y: FloatArray, mu: float) -> Metrics:
-    found = cost(W, F, Y, mu)
-    return {
-        f"{name}_cost": found.total,
-        f"{name}_smoothness": found.smoothness,
-        f"{name}_fitting": found.fitting,
-        f"{name}_slope": found.slope,
-    }
 
 
 def iteration(name: str, seed: int) -> Metrics:
