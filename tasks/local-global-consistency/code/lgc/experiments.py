@@ -68,6 +68,9 @@ def few_and_many(data: Data) -> dict[str, int]:
     return {"few": 3 * classes // 2, "many": 10 * classes}
 
 
+EARLY_STEPS = 10
+
+
 def costs(name: str, W: FloatArray, F: FloatArray, Y: FloatArray, mu: float) -> Metrics:
     found = cost(W, F, Y, mu)
     return {
@@ -100,6 +103,9 @@ def labels(name: str, seed: int) -> Metrics:
             metrics |= judged(f"{method}_{amount}", scores, data, sets)
             metrics[f"{method}_{amount}_norm"] = mean_norm(scores)
         metrics |= costs(f"harmonic_{amount}", W, fields[0], Y[0], 1.0 / ALPHA - 1.0)
+        trace = iterate(propagation_matrix(W), Y[0], ALPHA, 0.0, EARLY_STEPS)
+        metrics[f"early_{amount}_length"] = float(trace.changes.sum())
+        metrics[f"early_{amount}_norm"] = float(np.linalg.norm(trace.F))
     return metrics
 
 
