@@ -14,7 +14,6 @@ import pytest
 
 from pytest_autoexp import check_fixtures, fixtures
 from pytest_autoexp.agents.registry import BUILT_IN, find_agent
-from pytest_autoexp.check_report import CheckReport
 from pytest_autoexp.collection import TaskCollection
 from pytest_autoexp.fixtures import RUN, Run
 from pytest_autoexp.model.errors import UsageError
@@ -65,6 +64,8 @@ def start(config: pytest.Config) -> None:
     config.pluginmanager.register(TrialDefaults(run.site), "autoexp-defaults")
     config.pluginmanager.register(RunReport(config, run), "autoexp-report")
     if settings.mode == "check":
+        from pytest_autoexp.check_report import CheckReport  # with libcst, which takes its time
+
         config.pluginmanager.register(CheckReport(config, run), "autoexp-checks")
 
 

@@ -91,7 +91,7 @@ class TestPrivateFolder:
             PrivateFolder()
 
     def test_leftovers_are_removed_and_nothing_else(self, temporary: Path) -> None:
-        make = "from pytest_autoexp.sandbox.folder import PrivateFolder as P; import os; P();"
+        make = "from pytest_autoexp.sandbox.folder import PrivateFolder as P; import os; p = P();"
         env = os.environ | {"TMPDIR": str(temporary)}
         subprocess.run([sys.executable, "-c", f"{make} os._exit(9)"], env=env, check=False)
         (left,) = temporary.iterdir()
