@@ -58,7 +58,7 @@ class ProviderError(Exception):
 
 
 class AgentLeftError(Exception):
-    """The agent hung up before it was answered."""
+    """The agent hung up while a call that the provider had failed was to be sent again."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ async def forward(
 
     Raises:
         ProviderError: If there is no answer.
-        AgentLeftError: If nobody waits for one any more, and it was not to be had at once.
+        AgentLeftError: If nobody waits for one any more, after a try that failed.
     """
     async with _watched(call, asked):
         response = await _send(session, sent, call, asked)
@@ -173,13 +173,14 @@ async def _send(
             call.status = response.status
             if response.status not in _BUSY or call.tries == MAX_TRIES:
                 return response
-            pause_sec, problem = _asked_pause(response, pause_sec), ""
+            pause_sec = _asked_pause(response, pause_sec)
+            problem = f"status {response.status}"
             response.release()
         if call.tries == MAX_TRIES:
             raise ProviderError(502, problem)
         await asyncio.sleep(min(pause_sec, MAX_PAUSE_SEC))
         if asked.transport is None or asked.transport.is_closing():
-            raise AgentLeftError
+            raise AgentLeftError(f"{problem}, and the agent did not wait for another try")
 
 
 def _silence() -> ProviderError:

@@ -253,9 +253,9 @@ class Gateway:
         except ProviderError as error:
             failure = str(error)
             reply = _refuse(provider, error.status, failure)
-        except AgentLeftError:
-            failure, call.problem = "", "the agent hung up"
-            reply = _refuse(provider, 499, call.problem)
+        except AgentLeftError as error:
+            failure = str(error)
+            reply = _refuse(provider, 499, failure)
         if call.step:
             self.ledger.end(call, failure)
         return reply

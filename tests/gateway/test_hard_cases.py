@@ -164,6 +164,18 @@ def test_who_gives_up_after_long_silence_is_not_to_blame(
         settle(gateway, "crashed: timeout")
 
 
+def test_who_does_not_wait_for_a_busy_provider_is_not_to_blame(
+    provider: ScriptedProvider, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "MAX_PAUSE_SEC", 0.5)
+    provider.replies = [Reply({}, 529)]
+    begin(gateway, CHAT_PATH, CHAT).close()
+    time.sleep(0.2)
+    wait_for_end_of_call(gateway)
+    with pytest.raises(InfrastructureError, match="status 529, and the agent did not wait"):
+        settle(gateway, "crashed: timeout")
+
+
 def test_a_blocked_prompt_is_a_complete_answer(
     provider: ScriptedProvider, gateway: Gateway
 ) -> None:
