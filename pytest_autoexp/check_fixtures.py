@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_autoexp.checking.summary import Found, keep
-from pytest_autoexp.fixtures import CHECKS_DIR, RUN, describe_trial, make_bench, qualify_task
 from pytest_autoexp.loading.code import TASK_FILE
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import Case, Trial
+from pytest_autoexp.run import CHECKS_DIR, RUN, describe_trial, make_bench, qualify_task
 
 if TYPE_CHECKING:
     from pytest_autoexp.checking.bench import Bench

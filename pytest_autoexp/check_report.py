@@ -10,9 +10,9 @@ import pytest
 from pytest_autoexp.checking.suite import README_FILE, Checked, suite_readme
 from pytest_autoexp.checking.summary import TaskSummary, gather, table
 from pytest_autoexp.collection import find_task_files, shown_path
-from pytest_autoexp.fixtures import CHECKS_DIR, Run
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.errors import TaskError
+from pytest_autoexp.run import CHECKS_DIR, Run
 
 CHECK_FILE = "check.json"
 

@@ -9,13 +9,13 @@ import pytest
 
 from pytest_autoexp.cases import cases_of
 from pytest_autoexp.collection import find_task_files, shown_path, trial_of
-from pytest_autoexp.fixtures import TRIAL, Run, describe_trial, record_error
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.errors import AutoexpError, InfrastructureError, TaskError, UsageError
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.report.properties import trial_properties
 from pytest_autoexp.report.results import RESULTS_FILE
 from pytest_autoexp.report.terminal import summary_lines
+from pytest_autoexp.run import TRIAL, Run, describe_trial, record_error
 from pytest_autoexp.sandbox.choose import ISOLATES
 from pytest_autoexp.text import printable
 

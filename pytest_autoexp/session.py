@@ -15,9 +15,9 @@ import pytest
 from pytest_autoexp import check_fixtures, fixtures
 from pytest_autoexp.agents.registry import BUILT_IN, find_agent
 from pytest_autoexp.collection import TaskCollection
-from pytest_autoexp.fixtures import RUN, Run
 from pytest_autoexp.model.errors import UsageError
 from pytest_autoexp.report.results import RESULTS_FILE
+from pytest_autoexp.run import RUN, Run
 from pytest_autoexp.run_report import WORKER_KEY, RunReport
 from pytest_autoexp.sandbox.cache import Builds
 from pytest_autoexp.sandbox.choose import choose_sandbox
