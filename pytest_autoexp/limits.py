@@ -13,7 +13,7 @@ from types import FrameType, MappingProxyType
 
 from pytest_autoexp.model.errors import LimitReached
 from pytest_autoexp.model.result import CommandResult
-from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
+from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Leave, Sandbox, take_all
 from pytest_autoexp.trajectory import Trajectory
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -145,10 +145,10 @@ class LimitedSandbox(Sandbox):
         with self._trajectory.line("put", path):
             self._sandbox.put(source, path)
 
-    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+    def get(self, dest: Path, path: str = "", leave: Leave = take_all) -> tuple[str, ...]:
         """Copy a folder of the workspace to the host."""
         with self._trajectory.line("get", path):
-            return self._sandbox.get(dest, path)
+            return self._sandbox.get(dest, path, leave)
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         """Content of a file of the workspace."""

@@ -37,6 +37,8 @@ from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.solution import (
     MAX_SOURCE_BYTES,
     Solution,
+    missing,
+    of_no_use,
     read_solution,
     without_shadowing,
 )
@@ -109,7 +111,7 @@ def run_trial(  # noqa: PLR0913 - all that a trial is made of
         agent = gateway.settle(agent) if gateway else agent
         trajectory.end(agent, agent_sec)
         progress.phase("grafting")
-        stayed = _take_out(sandbox, left)
+        stayed = _take_out(sandbox, left, task, trial, agent)
         refused = sandbox.refused()
         sandbox.close()
 
@@ -292,13 +294,21 @@ def _apply(files: Mapping[str, bytes], code: Path) -> None:
         file.write_bytes(source)
 
 
-def _take_out(sandbox: Sandbox, left: Path) -> tuple[str, ...]:
+def _take_out(
+    sandbox: Sandbox, left: Path, task: Task, trial: Trial, agent: AgentResult
+) -> tuple[str, ...]:
     """Copy what the agent leaves to ``left``; lines for what stays behind."""
     try:
-        return sandbox.get(left)
+        stayed = sandbox.get(left, leave=of_no_use(task, agent.transcript))
+        for path in missing(task, trial.masked, left) if stayed else ():
+            # What it was asked for must not be lost to a tree that is too large as a whole.
+            content = sandbox.read(path, MAX_SOURCE_BYTES)
+            if content is not None and len(content) <= MAX_SOURCE_BYTES:
+                _apply({path: content}, left)
     except SandboxExhaustedError as exc:  # it has only itself to blame
         left.mkdir(exist_ok=True)
         return (f"the whole workspace: {exc}",)
+    return stayed
 
 
 def _reported_matches(task: Task, trial: Trial, reported: Mapping[str, Any]) -> bool | None:

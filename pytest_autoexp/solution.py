@@ -7,6 +7,7 @@ and new modules that shadow nothing reach the code that is verified.
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_autoexp.loading.code import code_files
-from pytest_autoexp.masking.graft import Grafted, graft
+from pytest_autoexp.loading.code import code_files, code_folder
+from pytest_autoexp.masking.graft import Grafted, graft_elsewhere
 from pytest_autoexp.masking.named import named_modules
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import CODE_DIR, REPORT_FILE
-from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.sandbox.protocol import Leave, Sandbox
 from pytest_autoexp.verify import MetricsUnreadableError, parse_metrics
 from pytest_autoexp.workspace import functions_by_file
 
@@ -67,6 +68,31 @@ class Solution:
     report_problem: str = ""
 
 
+def of_no_use(task: Task, transcript: str | None) -> Leave:
+    """What need not be taken out of an agent's workspace: checkpoints, say, and other output.
+
+    Args:
+        task: The task.
+        transcript: The agent's record, if it names one, relative to the workspace.
+    """
+    code = {f"{CODE_DIR}/{path}" for path in code_files(code_folder(task))}
+    wanted = {*code, REPORT_FILE, posixpath.normpath(transcript or REPORT_FILE)}
+
+    def leave(path: str, size_bytes: int) -> str:
+        most_bytes = MAX_SOURCE_BYTES if path.endswith(".py") else MAX_DIFF_FILE_BYTES
+        if size_bytes <= most_bytes or path in wanted:
+            return ""
+        return f"new file, larger than {most_bytes} bytes"
+
+    return leave
+
+
+def missing(task: Task, masked: tuple[str, ...], left: Path) -> list[str]:
+    """The masked files that are not there, relative to the workspace."""
+    paths = (f"{CODE_DIR}/{path}" for path in functions_by_file(task, masked))
+    return [path for path in paths if not (left / path).exists()]
+
+
 def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Path) -> Solution:
     """Graft what counts of the agent's work into the pristine masked code.
 
@@ -89,7 +115,8 @@ def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Pat
     modules = {".".join(_new_module(p, before).parts) for p in overlaid if p.endswith(".py")}
     for path, functions in targets.items():
         own = (pristine / path).read_bytes()
-        grafted = graft(own, _read(code / path), [function.name for function in functions])
+        names = [function.name for function in functions]
+        grafted = graft_elsewhere(own, _read(code / path), names)
         if problem := modules and _names_overlay(path, grafted.source, own, modules):
             grafted = Grafted(own, (*grafted.dropped, f"all functions stay masked: {problem}"))
         files[path] = grafted.source

@@ -20,7 +20,7 @@ from pytest_autoexp.model.trial import Limits, Trial
 from pytest_autoexp.run_trial import run_trial
 from pytest_autoexp.sandbox.host.none import NoneSandbox
 from pytest_autoexp.sandbox.host.requirements import running_python
-from pytest_autoexp.sandbox.protocol import Sandbox
+from pytest_autoexp.sandbox.protocol import Leave, Sandbox, take_all
 from pytest_autoexp.workspace import build_workspace
 
 MEAN = "toystats/moments.py::mean"
@@ -189,7 +189,7 @@ class Exhausted(NoneSandbox):
             raise SandboxExhaustedError("the sandbox is out of memory")
         return super().run(command, **arguments)
 
-    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+    def get(self, dest: Path, path: str = "", leave: Leave = take_all) -> tuple[str, ...]:
         raise SandboxExhaustedError("the sandbox is out of memory")
 
 

@@ -19,6 +19,7 @@ import libcst as cst
 from pytest_autoexp.masking.additions import snippet
 from pytest_autoexp.masking.bindings import small_statements
 from pytest_autoexp.masking.changes import Addition, compare
+from pytest_autoexp.masking.elsewhere import UnparseableError, elsewhere
 from pytest_autoexp.masking.index import ast_functions, parse_ast
 from pytest_autoexp.masking.layout import Function, Layout, deep_recursion
 from pytest_autoexp.masking.locate import locate, places
@@ -69,6 +70,23 @@ def graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     """
     with deep_recursion():
         return _graft(masked, agent, names)
+
+
+def graft_elsewhere(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
+    """As :func:`graft`, of a file that nobody has looked at: in another process.
+
+    What brings that process down is dropped whole.
+
+    Raises:
+        MaskingError: As of :func:`graft`.
+        InfrastructureError: If something else ended that process.
+    """
+    if agent is None or agent == masked:
+        return graft(masked, agent, names)
+    try:
+        return elsewhere(graft, masked, agent, names)
+    except UnparseableError as error:
+        return Grafted(masked, (f"the file {error}; {', '.join(names)} stays masked",))
 
 
 def _graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:

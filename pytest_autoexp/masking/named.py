@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
+from pytest_autoexp.masking.elsewhere import elsewhere
 from pytest_autoexp.masking.index import parse_ast
 from pytest_autoexp.masking.source import MaskingError, decode
 from pytest_autoexp.masking.untrusted import check_parseable
@@ -32,12 +33,24 @@ def named_modules(path: str, source: bytes, modules: Collection[str]) -> list[st
         Those modules, in order.
     """
     try:
-        check_parseable(decode(source).text, "")
-        named = set(_names(PurePosixPath(path).parent.parts, parse_ast(source)))
-    except (MaskingError, SyntaxError, ValueError):
+        named = elsewhere(_names_in, path, source)
+    except MaskingError:
         words = set(_WORD.findall(source.decode("utf-8", "replace")))
         return sorted(module for module in modules if module.rpartition(".")[2] in words)
     return sorted(named.intersection(modules))
+
+
+def _names_in(path: str, source: bytes) -> set[str]:
+    """Dotted names that a file says.
+
+    Raises:
+        MaskingError: If it does not parse, or is too large for that.
+    """
+    check_parseable(decode(source).text, "")
+    try:
+        return set(_names(PurePosixPath(path).parent.parts, parse_ast(source)))
+    except (SyntaxError, ValueError) as error:
+        raise MaskingError(f"does not parse: {error}") from error
 
 
 def _names(package: tuple[str, ...], tree: ast.Module) -> Iterator[str]:

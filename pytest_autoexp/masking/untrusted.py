@@ -1,29 +1,16 @@
-"""Keep a file that an agent wrote from crashing the parser, and the test run with it.
+"""How large and how deep a file that an agent wrote may be.
 
-libcst overflows the stack of its process on code that is nested some thousand levels deep,
-such as the endless brackets of a model that repeats itself.  What the running Python can
-parse is measured first; what it cannot, be it broken or newer syntax, is tried in another
-process.
+What is refused here is refused on every machine, however fast.  What still is too much for the
+parser ends another process, not this one: :mod:`pytest_autoexp.masking.elsewhere`.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 
 from pytest_autoexp.masking.index import parse_ast
 from pytest_autoexp.masking.source import MaskingError
-
-MAX_DEPTH = 500
-"""Levels of nesting (and operands of one ``and`` or ``or``) that are given to libcst."""
-
-MAX_PATTERN_COST = 4**10
-"""How much the nested patterns of ``match`` may cost, one of n levels counting 4 ** n.
-
-libcst takes some four times as long for each level: 1.7 s for this cost.
-"""
 
 MAX_CHARS = 512 * 1024
 """How many more characters than the pristine file an agent's version may have."""
@@ -35,37 +22,30 @@ Each takes up to 130 us (lines of ``a=1``) to be compared and grafted, so that t
 run waiting for 10 s at most.
 """
 
-TRIAL_TIMEOUT_SEC = 30.0
-"""How long the other process may take."""
+MAX_DEPTH = 500
+"""Levels of nesting that it may have, unless the pristine file has more."""
 
 _TOKEN = re.compile(r"\w+|[^\w\s]|[\r\n]")
-_TOO_DEEP = "does not parse: its code is nested too deeply"
-_TRY = "import sys; from pytest_autoexp.masking.layout import Layout; Layout(sys.stdin.read())"
 
 
 def check_parseable(text: str, pristine: str) -> None:
-    """Make sure that :class:`~pytest_autoexp.masking.layout.Layout` survives a text.
+    """Make sure that a text can be parsed in reasonable time, if it is like what people write.
 
     Args:
         text: The agent's version of a file.
         pristine: The pristine one.
 
     Raises:
-        MaskingError: It is too large or nested too deeply.  A text that merely does not
-            parse is left for the parser to say.
+        MaskingError: It is too large or nested too deeply.  A text that merely does not parse
+            is left for the parser to say.
     """
     if len(text) > len(pristine) + MAX_CHARS:
         raise MaskingError(f"is too large to be parsed ({len(text):,} characters)")
     if (tokens := _tokens(text)) > _tokens(pristine) + MAX_TOKENS:
         raise MaskingError(f"is too large to be parsed ({tokens:,} words and signs)")
-    try:
-        tree = parse_ast(text)
-    except (RecursionError, MemoryError) as error:
-        raise MaskingError(_TOO_DEEP) from error
-    except (SyntaxError, ValueError):
-        _try_elsewhere(text)
-    else:
-        _check_depth(tree)
+
+    if (depth := _depth(text)) > MAX_DEPTH and depth > _depth(pristine):
+        raise MaskingError(f"does not parse: its code is nested too deeply ({depth} levels)")
 
 
 def _tokens(text: str) -> int:
@@ -73,43 +53,20 @@ def _tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-def _check_depth(tree: ast.AST) -> None:
-    levels = _levels(tree)
-    if levels > MAX_DEPTH or any(_is_long_chain(node) for node in ast.walk(tree)):
-        raise MaskingError(_TOO_DEEP)
-    cases = (node for node in ast.walk(tree) if isinstance(node, ast.match_case))
-    if sum(4 ** _levels(case.pattern) for case in cases) > MAX_PATTERN_COST:
-        raise MaskingError(_TOO_DEEP)
+def _depth(text: str) -> int:
+    """Levels of nesting; 0 if the running Python does not parse it.
 
-
-def _levels(tree: ast.AST) -> int:
-    """Levels of nesting; one more than :data:`MAX_DEPTH` stands for all that are deeper."""
-    level = [tree]
-    for depth in range(1, MAX_DEPTH + 1):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            return depth
-    return MAX_DEPTH + 1
-
-
-def _is_long_chain(node: ast.AST) -> bool:
-    """True for what is flat here and nested in libcst: operands, parts of a module's name."""
-    if isinstance(node, ast.BoolOp):
-        return len(node.values) > MAX_DEPTH
-    name = node.name if isinstance(node, ast.alias) else getattr(node, "module", None)
-    return isinstance(name, str) and name.count(".") > MAX_DEPTH
-
-
-def _try_elsewhere(text: str) -> None:
+    Raises:
+        MaskingError: If they are too many for that.
+    """
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-X", "utf8", "-c", _TRY],
-            input=text.encode("utf-8", "replace"),
-            capture_output=True,
-            timeout=TRIAL_TIMEOUT_SEC,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MaskingError("takes too long to parse") from error
-    if done.returncode < 0:
-        raise MaskingError(_TOO_DEEP)
+        level: list[ast.AST] = [parse_ast(text)]
+    except (SyntaxError, ValueError):
+        return 0
+    except (RecursionError, MemoryError) as error:
+        raise MaskingError("does not parse: its code is nested too deeply") from error
+    depth = 0
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,6 +17,16 @@ MAX_TREE_BYTES = 1024**3
 
 MAX_TREE_FILES = 100_000
 """How many entries a tree may have that is taken out of a sandbox."""
+
+
+Leave = Callable[[str, int], str]
+"""Why a file is not to be taken out, an empty text if it is: by its path below the folder that is
+taken out, and its size in bytes."""
+
+
+def take_all(_path: str, _size_bytes: int) -> str:
+    """Every file is to be taken out."""
+    return ""
 
 
 class Sandbox(Protocol):
@@ -69,12 +79,17 @@ class Sandbox(Protocol):
         """
         ...
 
-    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+    def get(self, dest: Path, path: str = "", leave: Leave = take_all) -> tuple[str, ...]:
         """Copy the folder ``path`` of the workspace to the host folder ``dest`` (created).
 
         Only regular files and folders come out.  Links, devices, sockets, names that lead
         out of the tree, and what is over :data:`MAX_TREE_BYTES` or :data:`MAX_TREE_FILES`
         stay behind.  A missing folder gives an empty ``dest``.
+
+        Args:
+            dest: The host folder.
+            path: The folder of the workspace.
+            leave: Says which files are not wanted.
 
         Returns:
             One line for each thing that stayed behind, saying why.

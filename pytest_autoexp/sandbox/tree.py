@@ -12,7 +12,7 @@ from typing import IO, Protocol, cast
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, Leavings, is_long
-from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES
+from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES, Leave, take_all
 
 SANDBOX_UID = 1000
 """Owner of everything in a packed tree: the user that commands run as in a container."""
@@ -144,6 +144,7 @@ def unpack_checked(
     *,
     max_bytes: int = MAX_TREE_BYTES,
     max_files: int = MAX_TREE_FILES,
+    leave: Leave = take_all,
 ) -> tuple[str, ...]:
     """Write the regular files and folders of an untrusted tar stream below a host folder.
 
@@ -156,6 +157,7 @@ def unpack_checked(
         dest: Created if missing; must hold nothing that others may write.
         max_bytes: Most bytes in all.
         max_files: Most entries in all.
+        leave: Says which files stay behind.
 
     Returns:
         One line for each entry that was left out, saying why.
@@ -163,7 +165,7 @@ def unpack_checked(
     Raises:
         InfrastructureError: If the stream breaks off or the host cannot write.
     """
-    unpacking = _Unpacking(dest, max_bytes, max_files)
+    unpacking = _Unpacking(dest, max_bytes, max_files, leave)
     try:
         dest.mkdir(parents=True, exist_ok=True)
         source = cast(IO[bytes], stream)
@@ -181,8 +183,9 @@ def unpack_checked(
 class _Unpacking:
     """The state of one unpacked stream."""
 
-    def __init__(self, dest: Path, max_bytes: int, max_files: int) -> None:
+    def __init__(self, dest: Path, max_bytes: int, max_files: int, leave: Leave) -> None:
         self._dest = dest
+        self._why_left = leave
         self._max_bytes = max_bytes
         self._max_files = max_files
         self._entries = 0
@@ -231,6 +234,9 @@ class _Unpacking:
             size = member.size
         else:
             self._leave(member, _KINDS.get(member.type, "neither a file nor a folder"))
+            return
+        if why := self._why_left(str(name), size):
+            self._leave(member, why)
             return
         if self._written_bytes + size > self._max_bytes:
             self._leave(member, f"the tree would be over {self._max_bytes} bytes")

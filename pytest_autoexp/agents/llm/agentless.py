@@ -108,6 +108,7 @@ class Agentless:
     def _fill_all(self, chat: Chat, trial: Trial, sandbox: Sandbox) -> list[str]:
         """Fill each masked function; a line of the log for each."""
         from pytest_autoexp.agents.llm.fill import code_of, fill, function_text
+        from pytest_autoexp.masking.elsewhere import elsewhere
         from pytest_autoexp.masking.source import MaskingError
 
         files, log = _python_files(sandbox), []
@@ -128,7 +129,8 @@ class Agentless:
             parts.append(f"Write the function {name} of {path}:\n\n{function.text}")
             reply = chat.ask([{"role": "user", "content": "\n\n".join(parts)}])
             try:
-                files[path] = fill(files[path], name, code_of(reply.text))
+                code = elsewhere(code_of, reply.text)
+                files[path] = elsewhere(fill, files[path], name, code)
                 write_file(sandbox, f"{CODE_DIR}/{path}", files[path])
                 log.append(f"{function.target}: filled")
             except (MaskingError, ToolError) as error:

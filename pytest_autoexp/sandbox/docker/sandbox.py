@@ -14,7 +14,13 @@ from pytest_autoexp.sandbox.docker.container import KILLED, Container
 from pytest_autoexp.sandbox.docker.exec import STDOUT, Exec, Input, Output
 from pytest_autoexp.sandbox.docker.network import Network
 from pytest_autoexp.sandbox.docker.options import WORKSPACE, DockerSettings
-from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, Sandbox
+from pytest_autoexp.sandbox.protocol import (
+    DEFAULT_OUTPUT_CAP_BYTES,
+    MAX_TREE_BYTES,
+    Leave,
+    Sandbox,
+    take_all,
+)
 from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpack_checked
 
 _TAIL_BYTES = 64 * 1024  # more than a tar stream is padded with at its end
@@ -167,7 +173,7 @@ class DockerSandbox(Sandbox):
                     " task's resources.disk says, but at most half of resources.memory."
                 )
 
-    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+    def get(self, dest: Path, path: str = "", leave: Leave = take_all) -> tuple[str, ...]:
         """Copy a folder of the workspace to the host."""
         argv = ["sh", "-c", _PACK, _absolute(path)]
         left: tuple[str, ...] = ()
@@ -176,7 +182,9 @@ class DockerSandbox(Sandbox):
             output = Output(process)
             dest.mkdir(parents=True, exist_ok=True)
             if not output.at_end():
-                left = unpack_checked(output, dest)
+                # Holes in a file are no content there; here they would be.
+                most_bytes = min(MAX_TREE_BYTES, self._settings.workspace_bytes)
+                left = unpack_checked(output, dest, max_bytes=most_bytes, leave=leave)
                 output.read(_TAIL_BYTES)
             if process.ended:  # or it is over a limit, and ended by us
                 self._check_own(process, failed)

@@ -19,7 +19,13 @@ from pytest_autoexp.sandbox.host import cgroup, process
 from pytest_autoexp.sandbox.host.disk import Share
 from pytest_autoexp.sandbox.host.requirements import PythonEnvironment
 from pytest_autoexp.sandbox.host.tree import get_tree, parts_of, put_tree, read_file
-from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES, MAX_TREE_BYTES, Sandbox
+from pytest_autoexp.sandbox.protocol import (
+    DEFAULT_OUTPUT_CAP_BYTES,
+    MAX_TREE_BYTES,
+    Leave,
+    Sandbox,
+    take_all,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,14 +141,14 @@ class NoneSandbox(Sandbox):
                 remove_tree(self._folder.path / name)
         put_tree(source, self._folder.path, "/".join((_WORKSPACE, *parts_of(path))))
 
-    def get(self, dest: Path, path: str = "") -> tuple[str, ...]:
+    def get(self, dest: Path, path: str = "", leave: Leave = take_all) -> tuple[str, ...]:
         """Copy a folder of the workspace to ``dest``; see the protocol."""
         parts = (_WORKSPACE, *parts_of(path))
         most_bytes = min(MAX_TREE_BYTES, self.resources.disk_bytes)
         fresh = not os.path.lexists(dest)
         for removed in (_HOME, _TMP), (_WORKSPACE,):
             try:
-                return get_tree(self._folder.descriptor, parts, dest, most_bytes)
+                return get_tree(self._folder.descriptor, parts, dest, most_bytes, leave)
             except InfrastructureError as error:
                 if not self._share.explains(error.__cause__):
                     raise

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.sandbox.folder import make_real_folder, remove_tree
 from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, Leavings, is_long
-from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES
+from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES, Leave, take_all
 from pytest_autoexp.sandbox.tree import check_source
 
 _MAX_DEPTH = 100
@@ -59,7 +59,11 @@ def put_tree(source: Path, root: Path, path: str) -> None:
 
 
 def get_tree(
-    root: int, parts: tuple[str, ...], dest: Path, max_bytes: int = MAX_TREE_BYTES
+    root: int,
+    parts: tuple[str, ...],
+    dest: Path,
+    max_bytes: int = MAX_TREE_BYTES,
+    leave: Leave = take_all,
 ) -> tuple[str, ...]:
     """Copy a folder to ``dest`` (created): regular files and folders, within bounds.
 
@@ -68,6 +72,7 @@ def get_tree(
         parts: The way to the folder; nothing is copied if there is no such folder.
         dest: A folder of the host.
         max_bytes: Most bytes in all.
+        leave: Says which files stay behind.
 
     Returns:
         One line for each thing that stayed behind, saying why.
@@ -75,7 +80,7 @@ def get_tree(
     Raises:
         InfrastructureError: If ``dest`` cannot be written.
     """
-    copier = _Copier(max_bytes)
+    copier = _Copier(max_bytes, leave)
     try:
         dest.mkdir(parents=True, exist_ok=True)
         source = _open_way(root, parts)
@@ -106,8 +111,9 @@ def read_file(root: int, parts: tuple[str, ...], max_bytes: int) -> bytes | None
 class _Copier:
     """Copies a tree from descriptor to descriptor and counts what it took."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, leave: Leave) -> None:
         self.left = Leavings()
+        self._why_left = leave
         self._max_bytes = self._bytes_left = max_bytes
         self._entries_left = MAX_TREE_FILES
 
@@ -154,6 +160,9 @@ class _Copier:
 
     def _copy_file(self, source: int, dest: int, shown: PurePosixPath) -> None:
         info = os.fstat(source)
+        if why := self._why_left(str(shown), info.st_size):
+            self._leave(shown, why)
+            return
         if info.st_size > self._bytes_left:
             self._leave(shown, f"the tree is larger than {self._max_bytes} bytes")
             return
