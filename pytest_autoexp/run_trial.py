@@ -6,13 +6,12 @@ pytest's fixtures only carry these here.
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_autoexp.experiments import run_experiment, told
 from pytest_autoexp.first_run import FirstRun
@@ -32,6 +31,7 @@ from pytest_autoexp.model.result import (
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import CODE_DIR, REPORT_FILE, Trial
 from pytest_autoexp.progress import Progress
+from pytest_autoexp.reported import Reported, read_report
 from pytest_autoexp.sandbox.folder import PrivateFolder
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.solution import (
@@ -44,10 +44,6 @@ from pytest_autoexp.solution import (
 )
 from pytest_autoexp.text import printable
 from pytest_autoexp.trajectory import Trajectory
-from pytest_autoexp.verify import (
-    NoAnswer,
-    check_metrics,
-)
 from pytest_autoexp.workspace import write_masked_code
 
 if TYPE_CHECKING:
@@ -55,9 +51,6 @@ if TYPE_CHECKING:
 
 MAX_TRANSCRIPT_BYTES = 64 * 1024**2
 """How much of an agent's record is kept."""
-
-MAX_REPORT_BYTES = MAX_SOURCE_BYTES
-"""Largest report that counts, as it is kept, so that it counts when it is verified again, too."""
 
 LEFT_DIR = "left"
 """Holds the workspace as the agent left it, in a trial's own folder."""
@@ -115,14 +108,15 @@ def run_trial(  # noqa: PLR0913 - all that a trial is made of
         refused = sandbox.refused()
         sandbox.close()
 
+        reported = read_report(left, agent.reported)
         solution, experiments, verify_sec = _verify(
-            trial, task, folder, make_sandbox, progress, agent.reported
+            trial, task, folder, make_sandbox, progress, reported
         )
         result = TrialResult(
             agent=agent,
             experiments=experiments,
             dropped=_listed(solution.dropped + stayed),
-            reported_matches=_reported_matches(task, trial, solution.reported),
+            reported_matches=reported.matches(task, trial),
             agent_sec=agent_sec,
             verify_sec=verify_sec,
             diff=solution.diff,
@@ -131,7 +125,7 @@ def run_trial(  # noqa: PLR0913 - all that a trial is made of
         artifacts = Artifacts(
             files=dict(solution.files),
             transcript=_transcript(agent, left),
-            report=_report(solution.reported),
+            report=reported.text(),
             refused=refused,
         )
         return result, artifacts
@@ -181,17 +175,18 @@ def verify_again(
                 f"the kept solution does not fit into the code of task {task.id} any more"
                 f" ({exc}): let the agent work again"
             ) from exc
+        reported = read_report(left, {})
         solution, experiments, verify_sec = _verify(
-            trial, task, folder, make_sandbox, progress or Progress(), {}
+            trial, task, folder, make_sandbox, progress or Progress(), reported
         )
         result = replace(
             before,
             experiments=experiments,
             dropped=_listed((*before.dropped, *solution.dropped)),
-            reported_matches=_reported_matches(task, trial, solution.reported),
+            reported_matches=reported.matches(task, trial),
             verify_sec=verify_sec,
         )
-        return result, Artifacts(dict(solution.files), report=_report(solution.reported))
+        return result, Artifacts(dict(solution.files), report=reported.text())
 
 
 def _verify(
@@ -200,11 +195,9 @@ def _verify(
     folder: Path,
     make_sandbox: MakeSandbox,
     progress: Progress,
-    said: Mapping[str, Any],
+    reported: Reported,
 ) -> tuple[Solution, tuple[ExperimentResult, ...], float]:
     """Graft what counts of what was left into pristine code and run the experiments on that.
-
-    What the agent ``said`` of an experiment counts before what its ``report.json`` says of it.
 
     Returns:
         What counted, the experiments' results, and the seconds in the sandbox.
@@ -213,7 +206,6 @@ def _verify(
     pristine = verified / CODE_DIR
     write_masked_code(task, trial.masked, pristine)
     solution = read_solution(task, trial.masked, pristine, folder / LEFT_DIR)
-    solution = replace(solution, reported=_answer(solution.reported, said))
 
     started = time.monotonic()
     progress.phase("making the sandbox")
@@ -226,7 +218,7 @@ def _verify(
                 verified,
                 fresh,
                 trial.default_rtol,
-                _answer_of(solution, experiment.name),
+                reported.answer(experiment.name),
             )
             for experiment in told(task.relevant_experiments(trial.masked), progress)
         )
@@ -309,53 +301,6 @@ def _take_out(
         left.mkdir(exist_ok=True)
         return (f"the whole workspace: {exc}",)
     return stayed
-
-
-def _reported_matches(task: Task, trial: Trial, reported: Mapping[str, Any]) -> bool | None:
-    """Whether the agent's own report is right; None without one, or where none was asked for."""
-    visible = [e for e in task.relevant_experiments(trial.masked) if not e.hidden]
-    if not reported or not visible:
-        return None
-    for experiment in visible:
-        metrics = reported.get(experiment.name)
-        if not isinstance(metrics, dict):
-            return False
-        if not all(c.ok for c in check_metrics(experiment, metrics, trial.default_rtol)):
-            return False
-    return True
-
-
-def _answer_of(solution: Solution, experiment: str) -> object:
-    """What the agent reported of an experiment, or why nothing is known of that."""
-    answer = solution.reported.get(experiment)
-    unread = answer is None and solution.report_problem
-    return NoAnswer(solution.report_problem) if unread else answer
-
-
-def _answer(written: Mapping[str, Any], said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the agent reported, as JSON types; nothing where that is too large, or no JSON."""
-    try:
-        text = json.dumps({**written, **said}, default=_plain, skipkeys=True)
-        answer: dict[str, Any] = json.loads(text)
-        kept = _report(answer) or ""
-    except Exception:  # noqa: BLE001 - foreign objects: whatever they raise
-        return {}
-    return answer if len(kept.encode()) <= MAX_REPORT_BYTES else {}
-
-
-def _report(reported: Mapping[str, Any]) -> str | None:
-    """What is kept of a report: JSON, as small as what was reported; NaN is no JSON, but a text."""
-    if not reported:
-        return None
-    plain = json.loads(json.dumps(reported), parse_constant=str)
-    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":")) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode()  # half a character, as JSON writes it
-
-
-def _plain(value: object) -> Any:
-    """A NumPy number or array as JSON types, anything else as its text."""
-    as_list = getattr(value, "tolist", None)
-    return as_list() if as_list is not None else str(value)
 
 
 def _transcript(agent: AgentResult, left: Path) -> bytes | None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pytest_autoexp.loading.code import code_files, code_folder
 from pytest_autoexp.masking.graft import Grafted, graft_elsewhere
@@ -22,14 +20,13 @@ from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import CODE_DIR, REPORT_FILE
 from pytest_autoexp.sandbox.protocol import Leave, Sandbox
-from pytest_autoexp.verify import MetricsUnreadableError, parse_metrics
 from pytest_autoexp.workspace import functions_by_file
 
 MAX_NEW_MODULES = 100
 """How many modules an agent may add."""
 
 MAX_SOURCE_BYTES = 4 * 1024**2
-"""Largest source file, and largest report, that is taken from an agent."""
+"""Largest source file that is taken from an agent."""
 
 MAX_DIFF_FILE_BYTES = 200_000
 """Largest file whose changes are shown line by line."""
@@ -57,15 +54,11 @@ class Solution:
             grafted in, and accepted new modules.
         dropped: A line for each change that does not count.
         diff: The agent's changes to the code's text files, as a unified diff.
-        reported: What it wrote to ``report.json``; empty if that is missing or cannot be read.
-        report_problem: Why it cannot be read.
     """
 
     files: Mapping[str, bytes]
     dropped: tuple[str, ...]
     diff: str
-    reported: Mapping[str, Any]
-    report_problem: str = ""
 
 
 def of_no_use(task: Task, transcript: str | None) -> Leave:
@@ -139,7 +132,7 @@ def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Pat
         else:
             files[path] = (code / path).read_bytes()
     diff = _diff(pristine, code, before | after)
-    return Solution(files, tuple(dropped), diff, *_reported(left))
+    return Solution(files, tuple(dropped), diff)
 
 
 def without_shadowing(solution: Solution, pristine: Path, sandbox: Sandbox) -> Solution:
@@ -236,19 +229,6 @@ def _read(file: Path) -> bytes | None:
     if not file.is_file() or file.stat().st_size > MAX_SOURCE_BYTES:
         return None
     return file.read_bytes()
-
-
-def _reported(left: Path) -> tuple[Mapping[str, Any], str]:
-    """The agent's report, and why it cannot be read."""
-    file = left / REPORT_FILE
-    if not file.is_file():
-        return {}, ""
-    with file.open("rb") as stream:
-        content = stream.read(MAX_SOURCE_BYTES + 1)
-    try:
-        return parse_metrics(content.removeprefix(BOM_UTF8), REPORT_FILE, MAX_SOURCE_BYTES), ""
-    except MetricsUnreadableError as exc:
-        return {}, str(exc)
 
 
 def _diff(pristine: Path, code: Path, paths: set[str]) -> str:

@@ -25,6 +25,7 @@ from pytest_autoexp.model.task import Task
 from pytest_autoexp.model.trial import Trial
 from pytest_autoexp.report.artifacts import read_kept, write_artifacts
 from pytest_autoexp.report.explain import explain
+from pytest_autoexp.reported import MAX_REPORT_BYTES, read_report
 from pytest_autoexp.run_trial import run_trial, verify_again
 from pytest_autoexp.sandbox.host.none import NoneSandbox
 from pytest_autoexp.sandbox.host.requirements import running_python
@@ -296,3 +297,24 @@ def test_it_is_marked_wherever_verdicts_are_shown(
 
     told = [properties(case)["autoexp.verify"] for case in junit()]
     assert sorted(told) == ["measured", "measured", "reported"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reported", "problem"),
+    [
+        (b'\xef\xbb\xbf{"moments": {"mean": 1}}', {"moments": {"mean": 1}}, ""),
+        (b"[]", {}, "holds a list where one JSON object is expected"),
+        (b'{"moments": {"mean": 1, "mean": 2}}', {}, "has the key 'mean' more than once"),
+        (b"{", {}, "is no JSON: "),
+        (b"\xff", {}, "is no JSON: "),
+        (b" " * (MAX_REPORT_BYTES + 1), {}, "is larger than 4096 KiB"),
+    ],
+)
+def test_the_report_is_read_if_it_is_an_object(
+    tmp_path: Path, content: bytes, reported: dict[str, object], problem: str
+) -> None:
+    (tmp_path / "report.json").write_bytes(content)
+    found = read_report(tmp_path, {})
+    assert found.metrics == reported
+    assert found.problem.startswith(problem and f"report.json {problem}")
+    assert bool(found.problem) is bool(problem)

@@ -16,7 +16,6 @@ from pytest_autoexp.sandbox.host.requirements import running_python
 from pytest_autoexp.solution import (
     MAX_DIFF_FILE_LINES,
     MAX_NEW_MODULES,
-    MAX_SOURCE_BYTES,
     Solution,
     read_solution,
     without_shadowing,
@@ -65,7 +64,7 @@ def sandbox() -> Iterator[NoneSandbox]:
 def test_untouched_code_gives_the_masked_code(bench: Bench) -> None:
     solution = bench.solution()
     assert solution.files == {MOMENTS: (bench.pristine / MOMENTS).read_bytes()}
-    assert (solution.dropped, solution.diff, solution.reported) == ((), "", {})
+    assert (solution.dropped, solution.diff) == ((), "")
 
 
 def test_a_body_counts(bench: Bench) -> None:
@@ -240,24 +239,3 @@ def test_a_function_that_was_removed_stays_masked(bench: Bench) -> None:
     solution = bench.solution()
     assert solution.files[MOMENTS] == (bench.pristine / MOMENTS).read_bytes()
     assert any("mean" in line for line in solution.dropped)
-
-
-@pytest.mark.parametrize(
-    ("content", "reported", "problem"),
-    [
-        (b'\xef\xbb\xbf{"moments": {"mean": 1}}', {"moments": {"mean": 1}}, ""),
-        (b"[]", {}, "holds a list where one JSON object is expected"),
-        (b'{"moments": {"mean": 1, "mean": 2}}', {}, "has the key 'mean' more than once"),
-        (b"{", {}, "is no JSON: "),
-        (b"\xff", {}, "is no JSON: "),
-        (b" " * (MAX_SOURCE_BYTES + 1), {}, "is larger than 4096 KiB"),
-    ],
-)
-def test_the_report_is_read_if_it_is_an_object(
-    bench: Bench, content: bytes, reported: dict[str, object], problem: str
-) -> None:
-    (bench.left / "report.json").write_bytes(content)
-    solution = bench.solution()
-    assert solution.reported == reported
-    assert solution.report_problem.startswith(problem and f"report.json {problem}")
-    assert bool(solution.report_problem) is bool(problem)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pytest_autoexp.agents.command import read_usage
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.errors import UsageError
+from pytest_autoexp.reported import read_report
 from pytest_autoexp.selection import Selection, Shard, read_case_names
-from pytest_autoexp.solution import read_solution
 from pytest_autoexp.verify import MetricsUnreadableError, check_metrics, reported_metrics
 
 TOY = load_task(Path(__file__).parents[1] / "toy" / "task.yaml")
@@ -101,11 +101,11 @@ def test_a_report_is_an_object_or_nothing(
         content = json.dumps(GOLD).replace(place, wrong, 1).encode()
     with scratch() as left:
         (left / "report.json").write_bytes(content)
-        solution = read_solution(TOY, (), Path(str(TOY.code)), left)
-    assert isinstance(solution.reported, dict)
+        reported = read_report(left, {})
+    assert isinstance(reported.metrics, dict)
     for experiment in TOY.experiments:
         try:
-            metrics = reported_metrics(solution.reported.get(experiment.name))
+            metrics = reported_metrics(reported.answer(experiment.name))
         except MetricsUnreadableError:
             continue
         for check in check_metrics(experiment, metrics, 0.05):
