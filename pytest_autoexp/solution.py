@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -131,7 +131,8 @@ def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Pat
             dropped.append(f"{path}: more than {MAX_NEW_MODULES} new modules")
         else:
             files[path] = (code / path).read_bytes()
-    diff = _diff(pristine, code, before | after)
+    # What counts most comes first, so that no flood of other files cuts it off.
+    diff = _diff(pristine, code, [*targets, *sorted((before | after) - set(targets))])
     return Solution(files, tuple(dropped), diff)
 
 
@@ -231,10 +232,10 @@ def _read(file: Path) -> bytes | None:
     return file.read_bytes()
 
 
-def _diff(pristine: Path, code: Path, paths: set[str]) -> str:
+def _diff(pristine: Path, code: Path, paths: Iterable[str]) -> str:
     lines: list[str] = []
     size = 0
-    for path in sorted(paths):
+    for path in paths:
         for line in _file_diff(path, _read(pristine / path) or b"", _read(code / path) or b""):
             size += len(line)
             if size > MAX_DIFF_CHARS:

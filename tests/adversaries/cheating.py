@@ -61,6 +61,7 @@ class Arena:
         end: str = "",
         files: Mapping[str, str] | None = None,
         command: str = "true",
+        seen: bool = True,
     ) -> TrialResult:
         """A trial of an agent that writes files and runs a command.
 
@@ -70,16 +71,49 @@ class Arena:
             end: What it writes below all that stands in the file.
             files: What else it writes, by path in the code.
             command: What it runs at last, in the folder of the code.
+            seen: As for :meth:`write`.
         """
         written = {MOMENTS: self.moments(body, top, end), **(files or {})}
-        return self.run(writes(written, command))[0]
+        return self.write(written, command, seen=seen)
+
+    def write(
+        self, files: Mapping[str, str], command: str = "true", *, seen: bool = True
+    ) -> TrialResult:
+        """A trial of an agent that writes files, by path in the code, and runs a command.
+
+        Args:
+            files: What it writes.
+            command: What it runs then.
+            seen: Must the result show every line of that?  Not where the command takes it away
+                again, or it is no part of the code.
+        """
+        result, _ = self.run(writes(files, command))
+        unseen = self.unseen(result, files) if seen else []
+        assert not unseen, unseen
+        return result
+
+    def unseen(self, result: TrialResult, files: Mapping[str, str]) -> list[str]:
+        """The lines of an agent's files that its diff does not show as added."""
+        shown = {line[1:] for line in result.diff.splitlines() if line.startswith("+")}
+        lines = []
+        for path, text in files.items():
+            before = self.masked / path
+            known = {*before.read_text().splitlines()} if before.is_file() else set()
+            new = [line for line in text.splitlines() if line.strip() and line not in known]
+            lines += [f"{path}: {line}" for line in new if line not in shown]
+        return lines
+
+    @property
+    def masked(self) -> Path:
+        """The code as the agent gets it, on the host."""
+        folder = self.folder / "masked"
+        if not folder.exists():
+            write_masked_code(self.task, (MEAN,), folder)
+        return folder
 
     def moments(self, body: str, top: str = "", end: str = "") -> str:
         """The masked file with another body of ``mean``, and more above and below."""
-        masked = self.folder / "masked"
-        if not masked.exists():
-            write_masked_code(self.task, (MEAN,), masked)
-        text = (masked / MOMENTS).read_text()
+        text = (self.masked / MOMENTS).read_text()
         indented = textwrap.indent(textwrap.dedent(body), "    ").strip()
         text = text.replace("raise NotImplementedError", indented)
         return text.replace("def mean", f"{top}\n\ndef mean", 1) + end

@@ -9,6 +9,7 @@ from adversaries.cheating import Arena
 
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.task import Resources
+from pytest_autoexp.model.trial import GatewayAddress
 from pytest_autoexp.sandbox.host.local import LocalSandbox, bubblewrap_problem
 from pytest_autoexp.sandbox.host.requirements import running_python
 from pytest_autoexp.sandbox.protocol import Sandbox
@@ -18,8 +19,13 @@ SMALL = Resources(memory_bytes=256 * 1024**2, disk_bytes=32 * 1024**2, pids=40)
 MakeSandbox = Callable[..., Sandbox]
 
 
-def make_local(hidden: tuple[Path, ...] = ()) -> Sandbox:
-    return LocalSandbox(running_python(), SMALL, hidden=hidden)
+def make_local(
+    hidden: tuple[Path, ...] = (),
+    gateway: GatewayAddress | None = None,
+    network: tuple[str, ...] = (),
+) -> Sandbox:
+    """Without the network, of which there is none in ``local``."""
+    return LocalSandbox(running_python(), SMALL, hidden=hidden, gateway=gateway)
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +45,19 @@ def isolated(request: pytest.FixtureRequest) -> MakeSandbox:
     from pytest_autoexp.sandbox.docker.options import DockerSettings
     from pytest_autoexp.sandbox.docker.sandbox import DockerSandbox
 
-    settings = DockerSettings(request.getfixturevalue("base_image"), SMALL, uuid.uuid4().hex, "x")
-    return lambda hidden=(): DockerSandbox.start(settings)
+    image, run_id = request.getfixturevalue("base_image"), uuid.uuid4().hex
+
+    def make_docker(
+        hidden: tuple[Path, ...] = (),
+        gateway: GatewayAddress | None = None,
+        network: tuple[str, ...] = (),
+    ) -> Sandbox:
+        """Whatever is hidden: nothing of the host is there."""
+        port = gateway.port if gateway else None
+        settings = DockerSettings(image, SMALL, run_id, "x", network=network, gateway_port=port)
+        return DockerSandbox.start(settings)
+
+    return make_docker
 
 
 @pytest.fixture

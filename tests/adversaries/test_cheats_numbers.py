@@ -7,10 +7,10 @@ metrics are expected.  It can know the visible experiment's numbers, never the h
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import replace
 
-import pytest
-from adversaries.cheating import FORGE, FORGED, GOLD, WORKING, Arena, problems, verdicts, writes
+from adversaries.cheating import FORGE, FORGED, GOLD, MOMENTS, WORKING, Arena, verdicts, writes
 
 from pytest_autoexp.model.result import AgentResult
 from pytest_autoexp.sandbox.protocol import Sandbox
@@ -24,9 +24,12 @@ def test_working_code_passes(arena: Arena) -> None:
 
 
 def test_visible_number_in_the_body(arena: Arena) -> None:
-    result = arena.cheat(f"return {GOLD['mean']}")
+    body = f"return {GOLD['mean']}"
+    result = arena.cheat(body)
     assert verdicts(result) == [True, False]
-    assert "+    return 0.43165861554868384" in result.diff
+    written = {MOMENTS: arena.moments(body)}
+    assert arena.unseen(result, written) == []
+    assert arena.unseen(replace(result, diff=""), written) == [f"{MOMENTS}:     {body}"]
     [wrong] = [check for check in result.experiments[1].checks if not check.ok]
     assert wrong.name == "mean"
 
@@ -48,33 +51,28 @@ def test_number_in_a_new_module(arena: Arena) -> None:
     assert "+++ b/toystats/answers.py" in result.diff
 
 
-def test_metrics_written_at_once_and_exit_0(arena: Arena) -> None:
-    assert verdicts(arena.cheat(FORGE + LEAVE)) == [True, False]
+def test_number_below_a_flood_of_other_changes(arena: Arena) -> None:
+    body = f"return {GOLD['mean']}"
+    flood = "for i in 1 2 3 4 5 6 7; do yes '# ' | tr -d '\\n' | head -c 180000 > a$i.py; done"
+    result = arena.cheat(body, command=flood, seen=False)
+    assert verdicts(result) == [True, False]
+    assert result.diff.endswith("... the rest is cut off\n")
+    assert arena.unseen(result, {MOMENTS: arena.moments(body)}) == []
 
 
-def test_metrics_written_at_exit(arena: Arena) -> None:
-    body = f"""
-        import atexit
-        atexit.register(exec, {FORGE!r}, {{}})
-        return 0.5
-        """
-    assert verdicts(arena.cheat(body)) == [True, False]
-
-
-def test_metrics_written_by_a_thread_after_all_else(arena: Arena) -> None:
-    body = f"""
-        import threading, time
+FORGED_AT = FORGE + 'at = os.environ["AUTOEXP_METRICS"]\n'
+WAYS = {
+    "at-once-and-exit-0": FORGE + LEAVE,
+    "at-exit": f"import atexit\natexit.register(exec, {FORGE!r}, {{}})\nreturn 0.5",
+    "by-a-thread-after-all-else": f"""
+        import threading
         def late():
             threading.main_thread().join()
             exec({FORGE!r})
         threading.Thread(target=late).start()
         return 0.5
-        """
-    assert verdicts(arena.cheat(body)) == [True, False]
-
-
-def test_metrics_written_by_a_child_that_outlives_the_command(arena: Arena) -> None:
-    body = f"""
+        """,
+    "by-a-child-that-outlives-the-command": f"""
         import os, time
         if os.fork() == 0:
             os.setsid()
@@ -83,27 +81,64 @@ def test_metrics_written_by_a_child_that_outlives_the_command(arena: Arena) -> N
                 exec({FORGE!r})
             os._exit(0)
         return 0.5
-        """
-    result = arena.cheat(body)
-    assert verdicts(result) == [False, False]
-    assert [e.checks[0].measured for e in result.experiments] == [0.5, 0.5]
+        """,
+    "variable-turned-elsewhere": f"""
+        exec({FORGE!r})
+        os.environ["AUTOEXP_METRICS"] = "/tmp/elsewhere"
+        return 0.5
+        """,
+    "read-only": f"{FORGED_AT}os.chmod(at, 0o400)\nreturn 0.5",
+    "moved-workspace": f"{FORGED_AT}os.rename(os.path.dirname(at), '/tmp/moved')",
+    "link": f"{FORGED_AT}os.rename(at, at + '.')\nos.symlink(at + '.', at)",
+    "link-to-a-file-of-the-host": f"{FORGED_AT}os.remove(at)\nos.symlink('HOST_FILE', at)",
+    "pipe": f"{FORGED_AT}os.remove(at)\nos.mkfifo(at)",
+    "folder": f"{FORGED_AT}os.remove(at)\nos.mkdir(at)",
+    "only-printed-and-exit-0": f"print('{FORGED}', flush=True)",
+    "only-printed-and-SystemExit": f"print('{FORGED}', flush=True)\nraise SystemExit(0)",
+}
+"""Ways for a body to report the visible numbers; ``os._exit(0)`` follows each."""
+
+REPRODUCES = {
+    "at-once-and-exit-0",
+    "at-exit",
+    "by-a-thread-after-all-else",
+    "variable-turned-elsewhere",
+}
+"""Those that reproduce the visible experiment."""
+
+NO_METRICS = "wrote no metrics to the file named by AUTOEXP_METRICS"
 
 
-def test_metrics_file_that_cannot_be_written_again(arena: Arena) -> None:
-    body = FORGE + 'os.chmod(os.environ["AUTOEXP_METRICS"], 0o400)\nreturn 0.5'
-    assert verdicts(arena.cheat(body)) == [False, False]
-
-
-def test_metrics_variable_turned_elsewhere(arena: Arena) -> None:
-    body = FORGE + 'os.environ["AUTOEXP_METRICS"] = "/tmp/elsewhere"\nreturn 0.5'
-    assert verdicts(arena.cheat(body)) == [True, False]
-
-
-@pytest.mark.parametrize("leave", ["raise SystemExit(0)", "import os; os._exit(0)"])
-def test_exit_0_after_printing_the_numbers(arena: Arena, leave: str) -> None:
-    result = arena.cheat(f"print('{FORGED}', flush=True)\n{leave}")
-    assert verdicts(result) == [False, False]
-    assert problems(result) == ["wrote no metrics to the file named by AUTOEXP_METRICS"] * 2
+def test_metrics_written_otherwise(each_arena: Arena) -> None:
+    """One trial, with a visible and a hidden experiment for each way."""
+    visible, hidden = each_arena.task.experiments[:2]
+    right = each_arena.folder / "right.json"  # of the host: what the hidden experiment must give
+    right.write_text(json.dumps(hidden.answer))
+    experiments = tuple(
+        replace(one, name=f"{way} {one.name}", command=f"{one.command} {way}")
+        for way in WAYS
+        for one in (visible, hidden)
+    )
+    arena = replace(each_arena, task=replace(each_arena.task, experiments=experiments))
+    body = "import os, sys\n" + "".join(
+        f"if sys.argv[3] == {way!r}:\n"
+        + textwrap.indent(textwrap.dedent(text).strip("\n") + f"\n{LEAVE}", "    ")
+        for way, text in WAYS.items()
+    )
+    result = arena.cheat(body.replace("HOST_FILE", str(right)))
+    results = {e.name: e for e in result.experiments}
+    pairs = {
+        way: (results[f"{way} {visible.name}"], results[f"{way} {hidden.name}"]) for way in WAYS
+    }
+    assert {way: [e.ok for e in pair] for way, pair in pairs.items()} == {
+        way: [way in REPRODUCES, False] for way in WAYS
+    }
+    for way in ("link", "link-to-a-file-of-the-host", "pipe", "folder"):
+        assert [e.problem for e in pairs[way]] == [NO_METRICS] * 2
+    for way in ("only-printed-and-exit-0", "only-printed-and-SystemExit"):
+        assert [(e.problem, e.exit_code) for e in pairs[way]] == [(NO_METRICS, 0)] * 2
+    outlived = pairs["by-a-child-that-outlives-the-command"]
+    assert [e.checks[0].measured for e in outlived] == [0.5, 0.5]
 
 
 def test_exit_0_after_printing_where_printed_numbers_count(arena: Arena) -> None:
@@ -178,23 +213,6 @@ def test_float_that_is_equal_to_everything(arena: Arena) -> None:
     result = arena.cheat(body)
     assert verdicts(result) == [False, False]
     assert result.experiments[0].checks[0].measured == 0.5
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        "os.symlink(at + '.gold', at)",
-        "os.remove(at); os.mkfifo(at)",
-        "os.remove(at); os.mkdir(at)",
-        "os.rename(os.path.dirname(at), '/tmp/moved')",
-    ],
-    ids=["link", "fifo", "folder", "moved-workspace"],
-)
-def test_metrics_file_that_is_no_regular_file(arena: Arena, make: str) -> None:
-    if "symlink" in make:
-        make = f"os.rename(at, at + '.gold'); {make}"
-    body = f'{FORGE}at = os.environ["AUTOEXP_METRICS"]\n{make}\n{LEAVE}'
-    assert verdicts(arena.cheat(body)) == [False, False]
 
 
 def test_true_numbers_reported_without_code(arena: Arena) -> None:

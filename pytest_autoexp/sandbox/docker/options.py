@@ -104,8 +104,14 @@ def container_options(
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "read_only": True,
-        # A segment of shared memory goes with the last process that uses it.
-        "sysctls": {"kernel.shm_rmid_forced": "1"},
+        # A segment of shared memory goes with the last process that uses it.  Message queues and
+        # System V's semaphores, which would last from one command to the next, there are none.
+        "sysctls": {
+            "kernel.shm_rmid_forced": "1",
+            "kernel.msgmni": "0",
+            "kernel.sem": "250 32000 100 0",
+            "fs.mqueue.queues_max": "0",
+        },
         "shm_size": eighth,
         "tmpfs": podman.plain_tmpfs(tmpfs) if is_podman else tmpfs,
         "mem_limit": limits.memory_bytes,
