@@ -58,8 +58,8 @@ def run(
 ) -> Callable[..., pytest.RunResult]:
     """Run the agent on the case that masks `mean` alone."""
 
-    def started(sandbox: str, *args: str, calls: int = 1) -> pytest.RunResult:
-        (project / "asker.yaml").write_text(AGENT.replace("CALLS", str(calls)))
+    def started(sandbox: str, *args: str, calls: int = 1, agent: str = AGENT) -> pytest.RunResult:
+        (project / "asker.yaml").write_text(agent.replace("CALLS", str(calls)))
         (project / "conftest.py").write_text(ONLY_MEAN)
         if sandbox == "docker":
             args = (*args, "-o", f"autoexp_base_image={request.getfixturevalue('base_image')}")
@@ -114,20 +114,65 @@ def test_an_agent_that_asks_a_model_passes_and_the_key_is_nowhere(
         assert KEY.encode() not in path.read_bytes(), path
 
 
+# Looks for the gateway, then leaves a body that does the same at the same addresses: what is
+# found is what answers to this trial's token, for other runs may have gateways beside.
+PROBER = r"""
+name: prober
+models: true
+command: |
+  cat > probe.py <<'E'
+  import os, socket
+  asked = b"GET /x/y HTTP/1.0\r\nAuthorization: Bearer TOKEN\r\n\r\n"
+  reached = []
+  for address in ADDRESSES:
+      kind = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+      with socket.socket(kind) as sock:
+          sock.settimeout(10)
+          try:
+              sock.connect(address)
+              sock.sendall(asked)
+              if b"does not pass on" in b"".join(iter(lambda: sock.recv(4096), b"")):
+                  reached.append(address)
+          except OSError:
+              pass
+  print("reached", reached)
+  print("told of", sorted(n for n in os.environ if n.endswith(("_API_KEY", "_BASE_URL"))))
+  E
+  python3 - <<'E'
+  import glob, os, textwrap, urllib.parse
+  port = urllib.parse.urlsplit(os.environ["OPENAI_BASE_URL"]).port
+  private = os.path.dirname(os.path.dirname(os.environ["TMPDIR"]))
+  addresses = [("127.0.0.1", port), "/run/models", *glob.glob(private + "/*/socket")]
+  probe = open("probe.py").read().replace("ADDRESSES", repr(addresses))
+  probe = probe.replace("TOKEN", os.environ["OPENAI_API_KEY"])
+  exec(probe)
+  path = "code/toystats/moments.py"
+  body = textwrap.indent(probe + "return 1.0", "    ")
+  text = open(path).read().replace("    raise NotImplementedError", body, 1)
+  open(path, "w").write(text)
+  E
+"""
+
+
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_the_model_is_out_of_reach_while_the_work_is_verified(
     provider: ScriptedProvider,
     run: Callable[..., pytest.RunResult],
+    project: Path,
     results: Callable[[], list[dict[str, Any]]],
     sandbox: str,
 ) -> None:
-    body = "import os; print(sorted(n for n in os.environ if 'API_KEY' in n)); return 1.0"
-    provider.replies = [chat(body)]
-    run(sandbox).assert_outcomes(failed=1)
+    run(sandbox, agent=PROBER).assert_outcomes(failed=1)
+    reached, told_of = artifact(project, "agent.stdout.log").splitlines()
+    assert reached.startswith("reached [('127.0.0.1', ")
+    assert {"none": "/socket'", "local": "'/run/models'", "docker": ")"}[sandbox] + "]" in reached
+    assert "OPENAI_API_KEY" in told_of
     [line] = results()
-    [experiment, _] = line["experiments"]
-    assert experiment["exit_code"] == 0
-    assert len(provider.asked) == 1
+    for experiment in line["experiments"]:
+        assert experiment["exit_code"] == 0
+        printed = artifact(project, f"experiments/{experiment['name']}.stdout.log")
+        assert printed.splitlines()[:2] == ["reached []", "told of []"]
+    assert provider.asked == []
 
 
 def test_past_a_limit_the_trial_says_so_and_the_work_is_verified(

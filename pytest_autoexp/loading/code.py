@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +34,10 @@ _SKIPPED_NAMES = {
     ".tox",
     "__pycache__",
 }
-_SKIPPED_SUFFIXES = (".pyc", ".pyo", ".egg-info")
+_LEFT_BY_EDITORS = (".py~", ".py.bak", ".py.orig", ".py.rej", ".py.swp")  # not masked
+_SKIPPED_SUFFIXES = (".pyc", ".pyo", ".egg-info", *_LEFT_BY_EDITORS)
+_KEY = re.compile(rb"^(\w+)\s*:", re.MULTILINE)
+_TASK_KEYS = {b"schema", b"functions", b"experiments"}
 
 
 def code_folder(task: Task) -> Path:
@@ -53,7 +57,7 @@ def code_folder(task: Task) -> Path:
 
 
 def check_targets(task: Task, folder: Path) -> None:
-    """Check that every function of the task is in the code exactly once, and no overlay's file.
+    """Check that the code has every function exactly once, and neither answers nor overlay files.
 
     Args:
         task: The task.
@@ -65,8 +69,11 @@ def check_targets(task: Task, folder: Path) -> None:
     targets = [function.target for function in task.functions]
     path = task.folder / TASK_FILE
     findings = Findings(str(path), read_yaml(path).lines)
-    for index, message in find_target_problems(targets, folder, code_files(folder)):
+    files = code_files(folder)
+    for index, message in find_target_problems(targets, folder, files):
         findings.add(("functions", index, "target"), message)
+    for message in find_task_files(folder, files):
+        findings.add(("code",), message)
     for index, experiment in enumerate(task.experiments):
         overlay = experiment.overlay
         for message in find_overlay_problems(overlay, folder) if overlay else ():
@@ -79,7 +86,7 @@ def code_files(folder: Path) -> list[str]:
 
     These are its regular files, and links to such files unless they are Python files (a
     second name of a file would show what is masked under the first).  Version control,
-    caches and compiled Python do not belong to it.
+    caches, compiled Python and what editors leave of it do not belong to it.
 
     Args:
         folder: The code base.
@@ -93,6 +100,24 @@ def code_files(folder: Path) -> list[str]:
 def find_link_problems(folder: Path) -> list[str]:
     """A sentence for each link in a code base that does not belong to it."""
     return sorted(problem for _, problem in _scan(folder) if problem)
+
+
+def find_task_files(folder: Path, files: Iterable[str]) -> list[str]:
+    """A sentence for each task.yaml in a code base: a task may lie in the repository of its code.
+
+    Args:
+        folder: The code base.
+        files: Its files.
+
+    Raises:
+        OSError: If one cannot be read.
+    """
+    return [
+        f"{quoted(path)} in the code is a task, with its expected values; allowed: code without it"
+        for path in files
+        if PurePosixPath(path).name == TASK_FILE
+        and _TASK_KEYS.issubset(_KEY.findall((folder / path).read_bytes()))
+    ]
 
 
 def copy_code(folder: Path, dest: Path) -> None:

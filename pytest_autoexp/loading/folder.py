@@ -6,7 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from pytest_autoexp.loading.code import code_files, find_link_problems, find_overlay_problems
+from pytest_autoexp.loading.code import (
+    TASK_FILE,
+    code_files,
+    find_link_problems,
+    find_overlay_problems,
+    find_task_files,
+)
 from pytest_autoexp.loading.findings import Findings, KeyPath, quoted
 from pytest_autoexp.loading.git import cached_checkout
 from pytest_autoexp.loading.targets import find_target_problems
@@ -17,6 +23,7 @@ from pytest_autoexp.sandbox.conda import CondaFileError, parse_conda
 MAX_PAPER_BYTES = 16 * 1024**2
 """Largest paper that is read."""
 
+_ANSWERS = (TASK_FILE, "checked.json", "mistakes.yaml", "equivalent.yaml", "alternatives")
 _RELATIVE = 'allowed: a relative path with forward slashes and without ".."'
 
 
@@ -52,8 +59,12 @@ def check_folder(document: Document, folder: Path, findings: Findings) -> None:
         checked_out = cached_checkout(code)
         known = checked_out if checked_out is not None and checked_out.is_dir() else None
     else:
-        fits = _check_inner_folder(document.data["code"], folder, ("code",), findings)
+        text = document.data["code"]
+        fits = _check_inner_folder(text, folder, ("code",), findings)
         known = code if fits else None
+        if fits:
+            why = "which agents see where the paper is withheld, too"
+            _check_paper_apart(document, folder, text, why, findings)
     if known is not None:
         _check_targets(document, known, findings)
     _check_overlays(document, folder, known, findings)
@@ -94,6 +105,10 @@ def _check_paper(text: str, folder: Path, findings: Findings) -> None:
     file = _existing_file(text, folder, path, findings)
     if file is None:
         return
+    if any(_overlap(file, folder / name) for name in _ANSWERS):
+        message = f"{quoted(text)} holds what no agent may see"
+        findings.add(path, f"{message}; allowed: the paper's text")
+        return
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_PAPER_BYTES + 1)
@@ -107,6 +122,17 @@ def _check_paper(text: str, folder: Path, findings: Findings) -> None:
         findings.add(path, message)
     except OSError as error:
         findings.add(path, f"{quoted(text)} cannot be read: {error.strerror}")
+
+
+def _check_paper_apart(
+    document: Document, folder: Path, inner: str, why: str, findings: Findings
+) -> None:
+    """Note the paper if it lies in a folder of the task that must not hold it."""
+    text = _text_at(document, findings, ("paper", "file"))
+    is_file = bool(text) and os.path.isfile(folder / text)  # noqa: PTH113 - does not raise
+    if is_file and _overlap(folder / text, folder / inner):
+        message = f"{quoted(text)} lies in {quoted(inner)}, {why}"
+        findings.add(("paper", "file"), f"{message}; allowed: a file beside it")
 
 
 def _check_conda(text: str, folder: Path, findings: Findings) -> None:
@@ -152,6 +178,7 @@ def _check_overlays(
             continue
         if not _check_inner_folder(text, folder, path, findings):
             continue
+        _check_paper_apart(document, folder, text, "which no agent may see", findings)
         overlay = folder / text
         if code is not None and _overlap(overlay, code):
             message = f"{quoted(text)} and the code lie in one another"
@@ -162,18 +189,20 @@ def _check_overlays(
 
 
 def _overlap(one: Path, other: Path) -> bool:
-    """True if one of two folders is the other, or lies in it."""
+    """True if one of two files or folders is the other, or lies in it."""
     paths = Path(os.path.realpath(one)), Path(os.path.realpath(other))
     return paths[0].is_relative_to(paths[1]) or paths[1].is_relative_to(paths[0])
 
 
 def _check_targets(document: Document, code: Path, findings: Findings) -> None:
-    """Note each link that does not belong to the code, and each target that it does not have."""
+    """Note what does not belong to the code, and each target that it does not have."""
     try:
         files = code_files(code)
         if isinstance(document.data["code"], str):
             for problem in find_link_problems(code):
                 findings.add(("code",), problem)
+        for problem in find_task_files(code, files):
+            findings.add(("code",), problem)
     except OSError as error:
         findings.add(("code",), f"{error.filename!r} cannot be read: {error.strerror}")
         return

@@ -32,6 +32,11 @@ def tree(tmp_path):
         ".ipynb_checkpoints/n.py",
         "demo.egg-info/PKG-INFO",
         ".hypothesis/x",
+        "b.py.orig",
+        "b.py~",
+        "a/x.py.bak",
+        "a/x.py.rej",
+        "a/.x.py.swp",
     ]:
         tree.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
         tree.joinpath(path).write_text(path)
@@ -41,7 +46,7 @@ def tree(tmp_path):
 KEPT = [".gitignore", "a-b.txt", "a/.hidden/data.csv", "a/x.py", "b.py"]
 
 
-def test_code_files_leaves_caches_and_version_control_out(tree):
+def test_code_files_leaves_caches_version_control_and_second_copies_out(tree):
     assert code_files(tree) == KEPT
 
 

@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from pytest_autoexp.checking.fair import ALTERNATIVES_DIR
+from pytest_autoexp.checking.mistakes import EQUIVALENT_FILE, MISTAKES_FILE
+from pytest_autoexp.checking.suite import CHECKED_FILE
+
 RELATIVE = 'allowed: a relative path with forward slashes and without ".."'
 NOT_THERE = "in the task's folder"
 GIT_CODE = "code: {git: https://example.org/r.git, rev: " + "a" * 40
@@ -53,6 +57,36 @@ def test_paths(broken, old, new, expected):
 def test_the_paper_is_text(folder, good, problems, content, expected):
     folder.joinpath("paper.md").write_bytes(content)
     assert problems(good) == [expected]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["task.yaml", CHECKED_FILE, MISTAKES_FILE, EQUIVALENT_FILE, f"{ALTERNATIVES_DIR}/a.py", "link"],
+)
+def test_the_paper_is_no_file_with_answers(folder, broken, name):
+    folder.joinpath(name).parent.mkdir(exist_ok=True)
+    if name == "link":
+        folder.joinpath(name).symlink_to("task.yaml")
+    else:
+        folder.joinpath(name).write_text("answers")
+    problem = f'4: paper.file: "{name}" holds what no agent may see; allowed: the paper\'s text'
+    assert broken("paper.md", name) == [problem]
+
+
+def test_the_paper_lies_beside_the_code(folder, broken):
+    folder.joinpath("paper.md").rename(folder / "code" / "paper.md")
+    why = "which agents see where the paper is withheld, too"
+    problem = f'4: paper.file: "code/paper.md" lies in "code", {why}; allowed: a file beside it'
+    assert broken("paper.md", "code/paper.md") == [problem]
+
+
+def test_no_task_lies_in_the_code(folder, good, problems):
+    folder.joinpath("code", "conf").mkdir()
+    folder.joinpath("code", "conf", "task.yaml").write_text("name: classify\nschema: 1\n")
+    assert problems(good) == []
+    folder.joinpath("code", "pkg", "task.yaml").write_text(good)
+    holds = '"pkg/task.yaml" in the code is a task, with its expected values'
+    assert problems(good) == [f"5: code: {holds}; allowed: code without it"]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ def test_overlays_that_are_none(
     assert problems(overlaid.replace(old, new)) == [expected]
 
 
+def test_the_paper_is_no_file_of_an_overlay(
+    overlaid: str, problems: Callable[[str], list[str]]
+) -> None:
+    assert problems(overlaid.replace("paper.md", "tests/run_tests.py")) == [
+        '4: paper.file: "tests/run_tests.py" lies in "tests", which no agent may see; allowed: a file beside it'
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "taken"), [("pkg/a.py", "pkg/a.py"), ("pkg/a.py/b.py", "pkg/a.py"), ("pkg", "pkg")]
 )
@@ -75,11 +83,12 @@ def test_no_file_of_an_overlay_may_be_in_the_code(
     ]
 
 
-def test_nor_in_the_code_of_a_git_task(
+def test_what_must_not_be_in_the_code_is_not_in_that_of_a_git_task(
     folder: Path, overlaid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder.joinpath("code", "run_tests.py").write_text("")
+    folder.joinpath("code", "task.yaml").write_text(overlaid)
     git = ["git", "-C", str(folder / "code"), "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         subprocess.run([*git, *command], check=True)
@@ -87,8 +96,11 @@ def test_nor_in_the_code_of_a_git_task(
     source = f"code: {{git: 'file://{folder}/code', rev: {rev}}}"
     folder.joinpath("task.yaml").write_text(overlaid.replace("code: code", source))
     task = load_task(folder / "task.yaml")
-    with pytest.raises(TaskError, match=r'"tests/run_tests.py" would lie over "run_tests.py"'):
+    with pytest.raises(TaskError) as caught:
         code_folder(task)
+    in_code, laid_over_it = map(str, caught.value.problems)
+    assert ':5: code: "task.yaml" in the code is a task, with its expected values;' in in_code
+    assert '"tests/run_tests.py" would lie over "run_tests.py"' in laid_over_it
 
 
 def test_an_overlay_lies_over_the_code_for_a_while(folder: Path, overlaid: str) -> None:

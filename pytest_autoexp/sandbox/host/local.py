@@ -31,6 +31,7 @@ _VIEW = {"workspace": "/workspace", "home": "/home/agent", "tmp": "/tmp", "bin":
 # Where the caller is root these could be written (core_pattern starts programs as root), since
 # bubblewrap's user is then the kernel's root without capabilities, whom file modes let in.
 _PROC = ("sys", "sysrq-trigger", "fs", "acpi", "scsi", "driver", "mtrr", "pressure")
+_KEYS = ("keys", "key-users")
 _FILTER = "filter"
 _FILTER_FD = 9
 _OPEN_FILTER = f'exec {_FILTER_FD}< "$1" && shift && exec "$@"'
@@ -45,6 +46,8 @@ _ISOLATE = (
     *("--json-status-fd", str(process.REPORT_FD)),
     *("--proc", "/proc", "--dev", "/dev"),
     *(part for n in _PROC for part in ("--ro-bind-try", f"/proc/{n}", f"/proc/{n}")),
+    # The names of the caller's keys, which no namespace hides.
+    *(part for n in _KEYS for part in ("--ro-bind-try", "/dev/null", f"/proc/{n}")),
     *("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),
 )
 _LOCK_DEVICES = ("--remount-ro", "/dev")
