@@ -23,7 +23,7 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True, kw_only=True)
 class Doing:
-    """What a trial does at the moment.  Times are seconds since the epoch.
+    """What a trial does at the moment.  Times are those of :func:`time.monotonic`.
 
     Attributes:
         name: The trial.
@@ -45,7 +45,7 @@ class Doing:
         """The same as a line for people, safe to print.
 
         Args:
-            now: Seconds since the epoch.
+            now: On the clock of :func:`time.monotonic`, which all processes share.
         """
         what = f"{self.phase} {self.detail}," if self.detail else self.phase
         spent = f"{max(now - self.since, 0.0):.0f}"
@@ -64,7 +64,7 @@ class Progress:
     def __init__(self, file: Path | None = None, name: str = "") -> None:
         self._file = file
         self._lock = threading.Lock()
-        now = time.time()
+        now = time.monotonic()
         self._doing = Doing(name=name, began=now, phase=RUNNING, since=now)
         self._tell(self._doing)
 
@@ -77,7 +77,7 @@ class Progress:
             detail: Which of several.
         """
         told = replace(self._doing, phase=what, limit_sec=limit_sec, detail=detail)
-        self._tell(replace(told, since=time.time()))
+        self._tell(replace(told, since=time.monotonic()))
 
     def detail(self, text: str) -> None:
         """Tell how far it is with what it does."""

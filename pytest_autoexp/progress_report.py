@@ -161,7 +161,7 @@ class Shower:
     def _show(self) -> int:
         """Write what there is to tell; how many lines."""
         least_sec = pause_sec(self._every_sec, self._is_terminal, 0)
-        lines = lines_of(read_progress(self._folder.path), time.time(), least_sec)
+        lines = lines_of(read_progress(self._folder.path), time.monotonic(), least_sec)
         if lines:
             start, self._in_line = "\n" if self._in_line else "", False
             text = start + "".join(f"autoexp: {line}\n" for line in lines)
@@ -187,7 +187,7 @@ def lines_of(running: Sequence[Doing], now: float, least_sec: float) -> list[str
 
     Args:
         running: What trials do, in the order in which it is shown.
-        now: Seconds since the epoch.
+        now: On the clock of :func:`time.monotonic`.
         least_sec: How long a trial has to run before it is shown.
     """
     lines = [doing.line(now) for doing in running if now - doing.began >= least_sec]

@@ -48,6 +48,7 @@ class Trajectory:
         self._blotted = blotted
         self._left_out = 0
         self._problem = ""
+        self._began: dict[int, float] = {}  # by the hash of each line
         self._file: FileIO | None = None
         if file is not None:
             try:
@@ -79,18 +80,20 @@ class Trajectory:
             raise
         finally:
             entry["seconds"] = round(time.monotonic() - began, 3)
-            self._keep(entry)
+            self._keep(entry, began)
             self._check()
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, began: float) -> None:
         """Write a line as it is; :meth:`end` tells if that did not work.
 
         Args:
             text: The line, with its end.
+            began: When what it tells of began, on the clock of :func:`time.monotonic`.
         """
         if self._file is None or self._file.closed:  # what comes after the end is no part of it
             return
         data = self._blotted(text).encode()
+        self._began[hash(data)] = began
         try:
             # One write for each line: those of two threads do not mix.
             if self._file.write(data) != len(data):
@@ -118,7 +121,7 @@ class Trajectory:
             "seconds": round(agent_sec, 3),
             "left_out": self._left_out,
         }
-        self.add(json.dumps(entry) + "\n")
+        self.add(json.dumps(entry) + "\n", time.monotonic())
         self.close()
         self._check()
 
@@ -131,7 +134,7 @@ class Trajectory:
             if self._problem:
                 return
             lines = self._path.read_bytes().splitlines(keepends=True)
-            ordered = sorted(lines, key=lambda line: line[:_TIME_CHARS])
+            ordered = sorted(lines, key=lambda line: self._began.get(hash(line), 0.0))
             if ordered != lines:  # a line is written when what it tells of has ended
                 new = self._path.with_suffix(".new")
                 new.write_bytes(b"".join(ordered))
@@ -139,7 +142,7 @@ class Trajectory:
         except OSError as error:
             self._note(error)
 
-    def _keep(self, entry: dict[str, Any]) -> None:
+    def _keep(self, entry: dict[str, Any], began: float) -> None:
         if self._file is None or self._file.closed:
             return
         if os.fstat(self._file.fileno()).st_size > MAX_FILE_BYTES:
@@ -149,7 +152,7 @@ class Trajectory:
         kept = {key: cut_middle(text, MAX_TEXT_CHARS) for key, text in texts.items()}
         cut = entry.get("cut", False) or kept != texts
         # As text: a path that an agent gives may be no text.
-        self.add(json.dumps(entry | kept | {"cut": cut}, default=str) + "\n")
+        self.add(json.dumps(entry | kept | {"cut": cut}, default=str) + "\n", began)
 
     def _note(self, error: OSError | ValueError) -> None:
         reason = getattr(error, "strerror", None) or str(error)
@@ -180,6 +183,3 @@ def new_line(kind: str, step: int, content: str, began: datetime | None = None) 
         "tokens_out": None,
         "cost_usd": None,
     }
-
-
-_TIME_CHARS = len('{"time": "') + len(datetime.now(UTC).isoformat(timespec="microseconds"))

@@ -29,8 +29,8 @@ from pathlib import Path
 MARK = Path(os.environ["MARK"])
 
 def wait_once(trial, what):
-    # The first trial of a run is judged, the next one waits.
-    if trial.attempt == 0:
+    # The first trial of a run is judged, the next one waits, unless it is told not to.
+    if trial.attempt == 0 or MARK.with_name("go").exists():
         return False
     MARK.touch()
     return True
@@ -94,14 +94,15 @@ class Running:
         self._mark = project / "mark"
         self._folder = project / "autoexp-results"
         self._waits_in_python = agent == "in_python"
-        command = [
+        self._command = [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments),
             *(f"--agent=my_agents:{agent}", "--attempts=2", "-m", "autoexp(n=1)"),
         ]
+        self._env = os.environ | {"MARK": str(self._mark), "TMPDIR": str(temporary)}
         self.process = subprocess.Popen(
-            command,
+            self._command,
             cwd=project,
-            env=os.environ | {"MARK": str(self._mark), "TMPDIR": str(temporary)},
+            env=self._env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -113,6 +114,21 @@ class Running:
         wait_for(lambda: self._mark.exists() and results.exists() and results.read_text(), 90)
         if not self._waits_in_python:
             wait_for(sleepers, 60)
+
+    def resume(self) -> str:
+        """Run what has no verdict yet, and wait for nothing; what that says."""
+        self._mark.with_name("go").touch()
+        command = [*self._command, "--resume"]
+        done = subprocess.run(
+            command,
+            cwd=self._mark.parent,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return done.stdout
 
     def others(self) -> list[int]:
         """The processes of its group but the first: xdist's workers."""
@@ -144,7 +160,7 @@ def running(project: Path, temporary: Path, agent: str, *arguments: str) -> Iter
 
 
 def ours(temporary: Path) -> list[str]:
-    return [path.name for path in temporary.glob("autoexp-*")]
+    return [path.name for path in temporary.glob("*autoexp-*")]
 
 
 def containers(engine: DockerClient, run: Running) -> list[str]:
@@ -183,11 +199,15 @@ def check_interrupted(run: Running) -> None:
     assert run.process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "KeyboardInterrupt" in output
     assert "INTERNALERROR" not in output
+    check_that_the_first_is_judged(run)
+    wait_for(lambda: not sleepers(), 10)
+
+
+def check_that_the_first_is_judged(run: Running) -> None:
     [line] = run.lines()
     trial = line["trial"]
     assert isinstance(trial, dict)
     assert (line["outcome"], trial["attempt"]) == ("failed", 0)
-    wait_for(lambda: not sleepers(), 10)
 
 
 @pytest.mark.docker
@@ -212,7 +232,10 @@ def test_an_interrupted_run_leaves_no_container(
         if times == 1:
             check_interrupted(run)
         else:
-            run.process.communicate(timeout=60)
+            output, _ = run.process.communicate(timeout=60)
+            assert run.process.returncode in (pytest.ExitCode.INTERRUPTED, -signal.SIGINT), output
+            assert "Interrupt" in output
+            check_that_the_first_is_judged(run)
         assert containers(engine, run) == []
     assert ours(temporary) == []
 
@@ -247,6 +270,8 @@ def test_what_a_killed_run_left_is_cleaned_on_demand_and_not_before_its_end(
         if workers == "-n0":
             assert "removed container autoexp-" in said
             assert all(folder in said for folder in folders)
+            assert "1 verdict kept of earlier runs" in run.resume()
+            assert [line["outcome"] for line in run.lines()] == ["failed", "failed"]
         assert run.run_id() not in clean()
 
 

@@ -167,7 +167,7 @@ class Ledger:
         call.waits_since = None
         call.problem = call.problem or failure
         call.settle()
-        self._trajectory.add(call.line())
+        self._trajectory.add(call.line(), call.began)
         self._tell()
         if failure and call.is_setting:
             self.note_setting(failure, call.step)
@@ -206,7 +206,7 @@ class Ledger:
         for call in under_way:
             call.problem = "still under way when the agent had ended"
             call.settle()
-            self._trajectory.add(call.line())
+            self._trajectory.add(call.line(), call.began)
 
     def unanswered(self, *, out_of_time: bool) -> str:
         """Why the provider, and not the agent, is to blame for how it ended; or nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -28,7 +29,8 @@ class PrivateFolder:
 
     The lock is how :func:`remove_leftovers` tells folders in use from those of processes
     that were killed; unlike a process number it holds across containers and hosts that
-    share a folder for temporary files.
+    share a folder for temporary files.  As a context manager it gives its path, and tells of a
+    full disk in an :class:`InfrastructureError`.
 
     Attributes:
         path: Where it is.
@@ -67,6 +69,11 @@ class PrivateFolder:
         traceback: TracebackType | None,
     ) -> None:
         self.remove()
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InfrastructureError(
+                f"the disk of {self.path.parent} is full: {exc}; make room, or set TMPDIR to a"
+                " folder on another disk"
+            ) from exc
 
 
 def _remove(path: Path, descriptor: int, owner: int) -> None:

@@ -108,6 +108,16 @@ except OSError:
 """,
         "exit status (3|137)",
     ),
+    "a-million-empty-files": (
+        """
+try:
+    for number in range(10**6):
+        open(f"empty{number}", "wb").close()
+except OSError as error:
+    sys.exit(f"{error.strerror}")
+""",
+        "exit status (1|137)",
+    ),
     "deep-folders": (
         """
 for _ in range(1000):
@@ -297,6 +307,13 @@ def test_breaker_has_failed(aftermath: Aftermath, name: str) -> None:
     assert len(experiment.stdout) <= DEFAULT_OUTPUT_CAP_BYTES + 100
 
 
+def test_files_without_content_end_at_a_limit_too(aftermath: Aftermath) -> None:
+    [experiment] = [e for e in aftermath.result.experiments if e.name == "a-million-empty-files"]
+    number_or_size = "No space left on device|take more than the task's disk limit"
+    for errors in (experiment.stderr, aftermath.seen["a-million-empty-files"].stderr):
+        assert re.search(number_or_size, errors)
+
+
 def test_none_of_them_ended_its_agent(aftermath: Aftermath) -> None:
     at_once = aftermath.seen["at once"]
     assert at_once.killed_by == "time"
@@ -328,3 +345,76 @@ def test_odd_names_can_be_told(aftermath: Aftermath, tmp_path: Path) -> None:
 
 def test_nothing_is_left(aftermath: Aftermath) -> None:
     assert aftermath.left == ()
+
+
+BESIDE = """
+import json
+import os
+import time
+from pathlib import Path
+
+from pytest_autoexp import AgentResult
+
+def breaks_or_works(trial, sandbox):
+    # The first attempt breaks what it can; the second one works as long as that goes on.
+    Path(f"worker{trial.attempt}").write_text(str(os.getpid()))
+    done = []
+    if trial.attempt == 0:
+        while not Path("worker1").exists():
+            time.sleep(0.02)
+        for code in json.loads(Path("codes.json").read_text()):
+            env = {"CODE": code}
+            done.append(sandbox.run('python -c "$CODE" WORD', time_limit_sec=1, env=env))
+        Path("has_broken").touch()
+    else:
+        while not Path("has_broken").exists():
+            done.append(sandbox.run("cat code/main.py > ~/copy && cat ~/copy"))
+        right = Path("right.py").read_text()
+        done.append(sandbox.run(f"cat > code/toystats/moments.py <<'E'\\n{right}E\\n"))
+    return AgentResult(stdout=" ".join("good" if result.ok else "bad" for result in done))
+"""
+AT_HAND = ("fork-bomb", "endless-output", "ignores-signals", "memory-hog", "disk-filler")
+AT_HAND += ("deletes-everything", "kills-all")
+
+
+@pytest.mark.parametrize("kind", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+def test_honest_trial_passes_while_another_worker_breaks_all_it_can(
+    project: Path,
+    pytester: pytest.Pytester,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    args = ["--agent=my_agents:breaks_or_works", "--attempts=2", f"--sandbox={kind}", "-n2"]
+    if kind == "docker":
+        args.append(f"-oautoexp_base_image={request.getfixturevalue('base_image')}")
+    else:
+        request.getfixturevalue("local")
+    word = f"beside-{uuid.uuid4().hex}"
+    (project / "my_agents.py").write_text(BESIDE.replace("WORD", word))
+    (project / "codes.json").write_text(json.dumps([SAFE + CODE[name] for name in AT_HAND]))
+    shutil.copy(TOY.parent / "code" / MOMENTS, project / "right.py")
+    with (project / "tasks" / "toy" / "task.yaml").open("a") as task:
+        task.write("resources: {memory: 256m, disk: 32m, pids: 40}\n")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = pytester.runpytest_subprocess(*args, "-oautoexp_qualify=false", timeout=120)
+    done.assert_outcomes(passed=1, failed=1)
+    results = project / "autoexp-results"
+    told = [json.loads(line) for line in (results / RESULTS_FILE).read_text().splitlines()]
+    breaking, honest = sorted(told, key=lambda line: int(line["trial"]["attempt"]))
+    assert (breaking["outcome"], honest["outcome"]) == ("failed", "passed")
+    assert (project / "worker0").read_text() != (project / "worker1").read_text()
+    broken, worked = [
+        (results / line["artifacts"] / "agent.stdout.log").read_text().split()
+        for line in (breaking, honest)
+    ]
+    assert broken == ["bad"] * len(AT_HAND)
+    assert len(worked) > 2
+    assert set(worked) == {"good"}
+    assert [*tmp_path.glob("*autoexp-*")] == []
+    assert [*_processes(word)] == []
+    if kind == "docker":
+        label = f"pytest-autoexp.run={told[0]['run']}"
+        engine: DockerClient = request.getfixturevalue("engine")
+        assert engine.api.containers(all=True, filters={"label": label}) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -44,13 +45,17 @@ class Proxy:
     def start(self) -> None:
         """Start it, unless it runs; see :meth:`wait_until_ready`.
 
+        One that crashed is started again: whoever sent what it crashed of has nobody else to blame.
+
         Raises:
-            InfrastructureError: If it cannot be started.
+            InfrastructureError: If it cannot be started, or was killed: connections broke with it.
         """
         with self._lock:
-            if self._running is None or self._running.process.poll() is not None:
-                self.close()
-                self._running = _Running.start(self._hosts)
+            if self._running is not None:
+                self._check_not_killed(self._running)
+                if self._running.process.poll() is not None:
+                    self.close()
+            self._running = self._running or _Running.start(self._hosts)
 
     def wait_until_ready(self) -> None:
         """Return when connections can be made.
@@ -75,7 +80,7 @@ class Proxy:
             running.is_ready = True
 
     def connect(self) -> socket.socket:
-        """A new connection to the proxy, which is started again if it died.
+        """A new connection to the proxy, which is started again if it crashed.
 
         Raises:
             OSError: If it does not run.
@@ -101,10 +106,15 @@ class Proxy:
             return near
 
     def refused(self) -> tuple[Refused, ...]:
-        """What was refused so far, by host and port in the order of the first time."""
+        """What was refused so far, by host and port in the order of the first time.
+
+        Raises:
+            InfrastructureError: If it was killed: who asked for something may not have got it.
+        """
         with self._lock:
             if self._running is not None:
                 self._take_refused(self._running)
+                self._check_not_killed(self._running)
             return tuple(self._refused.values())
 
     def close(self) -> None:
@@ -114,6 +124,13 @@ class Proxy:
                 self._take_refused(self._running)
                 self._running.close()
                 self._running = None
+
+    def _check_not_killed(self, running: _Running) -> None:
+        if running.is_ready and running.process.poll() == -signal.SIGKILL:
+            raise InfrastructureError(
+                f"the proxy for ini autoexp_network = {','.join(self._hosts)} was killed while it"
+                f" was in use: {running.said()}"
+            )
 
     def _take_refused(self, running: _Running) -> None:
         with suppress(OSError):  # nothing more is there, or the process died

@@ -284,7 +284,7 @@ def kill_inside(engine: DockerClient, sandbox: DockerSandbox) -> None:
     )
 
 
-def test_what_died_is_started_again_for_the_next_command(
+def test_relay_that_died_is_started_again_for_the_next_command_and_a_proxy_is_an_error(
     start: Start, engine: DockerClient, web: int
 ) -> None:
     with start(f"localhost:{web}") as sandbox:
@@ -297,11 +297,13 @@ def test_what_died_is_started_again_for_the_next_command(
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert get(sandbox, f"http://localhost:{web}/x").startswith(str(web))
+        assert [r.host for r in sandbox.refused()] == ["a.b"]
+        assert network._proxy is not None
         assert network._proxy._running is not None
         network._proxy._running.process.kill()
         network._proxy._running.process.wait()
-        assert get(sandbox, f"http://localhost:{web}/x").startswith(str(web))
-        assert [r.host for r in sandbox.refused()] == ["a.b"]
+        with pytest.raises(InfrastructureError, match="was killed while it was in use"):
+            sh(sandbox, "true")
 
 
 def test_it_is_there_again_after_a_restart_of_the_container(

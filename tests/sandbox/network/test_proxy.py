@@ -272,15 +272,26 @@ def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made.close()
 
 
-def test_it_starts_again_when_it_died(to_web: Proxy, web: int) -> None:
+def test_it_starts_again_when_it_crashed(to_web: Proxy, web: int) -> None:
     to_web.start()
     first = process_of(to_web)
     ask(to_web, connect("b.example:443"))
-    first.kill()
+    first.send_signal(signal.SIGSEGV)
     first.wait()
     assert status(ask(to_web, get(f"localhost:{web}"))) == 200
     assert process_of(to_web) is not first
     assert [r.host for r in to_web.refused()] == ["b.example"]
+
+
+def test_one_that_was_killed_is_an_error(web: int) -> None:
+    with proxy(f"localhost:{web}") as made:
+        process_of(made).kill()
+        process_of(made).wait()
+        with pytest.raises(ConnectionRefusedError):
+            made.connect()
+        for use in (made.start, made.refused):
+            with pytest.raises(InfrastructureError, match=r"was killed while it was in use.* -9"):
+                use()
 
 
 def test_it_goes_when_its_owner_is_killed() -> None:
