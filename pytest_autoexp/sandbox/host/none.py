@@ -224,7 +224,8 @@ class NoneSandbox(Sandbox):
             yield
         except OSError as error:
             raise InfrastructureError(
-                f"the sandbox's folder {self._folder.path} cannot be used: {error}"
+                f"the sandbox's folder {self._folder.path} cannot be used: {error}; TMPDIR may"
+                " name a folder on another disk"
             ) from error
 
 
