@@ -28,6 +28,10 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
 address = "{run}/containerd.sock"
 """
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMORY_LIMITS = {"memory/{}/memory.limit_in_bytes": "-1", "{}/memory.max": "max"}
+"""Where a control group of version 1 and 2 has its limit, and what stands for none."""
+_CONTAINERS_SIZE = "64m"  # of what the engine writes of each container, without its files
 _ANSWER_SEC = 60.0
 _END_SEC = 60.0
 
@@ -37,6 +41,7 @@ class OwnEngine:
 
     It offers NVIDIA GPUs of any name: its containers get ``NVIDIA_VISIBLE_DEVICES``, and a
     stand-in for NVIDIA's hook that does nothing.  It ends with the thread that started it.
+    Its machine may run short of memory, and its disk may be full.
 
     Attributes:
         host: Its address, as ``DOCKER_HOST`` takes it.
@@ -60,6 +65,14 @@ class OwnEngine:
         hook.chmod(0o755)
         config = _CONTAINERD.format(root=self._root, run=self._run)
         (self._run / "containerd.toml").write_text(config)
+        self._containers = self._root / "containers"
+        self._containers.mkdir()
+        options = f"mode=710,size={_CONTAINERS_SIZE}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", self._containers]
+        subprocess.run(command, check=True)
+        (self._root / "docker").mkdir()
+        # By a link: the engine takes away what is mounted in its own folder.
+        (self._root / "docker" / "containers").symlink_to(self._containers)
 
     def start(self) -> None:
         """Start it and wait until it answers; does nothing if it runs."""
@@ -75,6 +88,8 @@ class OwnEngine:
             exec_root=self._run / "exec",
             pidfile=self._run / "pid",
             host=self.host,
+            cgroup_parent=f"/{self._run.name}",
+            exec_opt="native.cgroupdriver=cgroupfs",
             bridge="none",
             iptables="false",
             ip_masq="false",
@@ -89,6 +104,29 @@ class OwnEngine:
     def kill(self) -> None:
         """End it as a crash does: its containers run on until it starts again."""
         self._end(signal.SIGKILL)
+
+    def limit_memory(self, limit_bytes: int | None) -> None:
+        """Let its containers take no more than this together, as if its machine had no more.
+
+        Args:
+            limit_bytes: None for no limit.
+        """
+        for name, unlimited in _MEMORY_LIMITS.items():
+            file = _CGROUPS / name.format(self._run.name)
+            if file.exists():
+                file.write_text(unlimited if limit_bytes is None else str(limit_bytes))
+                return
+        assert limit_bytes is None, "a container has been there, and its control group is here"
+
+    def fill_disk(self) -> None:
+        """Leave no room for what it writes of a container, beside the container's files."""
+        found = os.statvfs(self._containers)
+        used_bytes = (found.f_blocks - found.f_bfree) * found.f_frsize
+        self._resize_containers(str(max(used_bytes, found.f_frsize)))  # of 0 it takes no limit
+
+    def free_disk(self) -> None:
+        """Let there be room again."""
+        self._resize_containers(_CONTAINERS_SIZE)
 
     def client(self) -> DockerClient:
         """A client of it; close it."""
@@ -114,6 +152,13 @@ class OwnEngine:
                 for mount in _mounts_below(folder):
                     subprocess.run(["umount", "--lazy", mount], check=False)
                 shutil.rmtree(folder)
+            for group in (*_CGROUPS.glob(f"*/{self._run.name}"), _CGROUPS / self._run.name):
+                with suppress(OSError):  # none there, or its last process is still going
+                    group.rmdir()
+
+    def _resize_containers(self, size: str) -> None:
+        command = ["mount", "-o", f"remount,size={size}", self._containers]
+        subprocess.run(command, check=True)
 
     def _daemon(self, program: str, **options: object) -> subprocess.Popen[bytes]:
         """Start a daemon; it ends with the thread that calls this."""

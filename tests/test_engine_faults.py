@@ -1,4 +1,6 @@
-"""The Docker engine goes away in each phase of a trial: an error, no verdict, and nothing is left.
+"""The Docker engine goes away, or its machine runs short of something, in each phase of a trial.
+
+It is an error, no verdict, and nothing is left.
 
 `test_engine_restart.py` beside this has whole runs, with the agent or an experiment at work: both
 stop the same engine of the tests' own, which takes long to make.
@@ -11,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +91,8 @@ def bench(
 ) -> Iterator[Bench]:
     monkeypatch.setenv("DOCKER_HOST", own_engine.host)
     yield Bench(own_engine, base_image)
+    own_engine.limit_memory(None)
+    own_engine.free_disk()
     own_engine.start()
     with closing(own_engine.client()) as client:  # what the engine itself leaves of a killed build
         for container in client.api.containers(all=True):
@@ -109,16 +113,25 @@ class Trips(Progress):
         super().phase(what, limit_sec, detail)
 
 
-def trial_of(bench: Bench, toy: Path, folder: Path, progress: Progress) -> TrialResult:
+def trial_of(
+    bench: Bench, toy: Path, folder: Path, progress: Progress, body: str = WORKING
+) -> TrialResult:
     """A trial of an agent that writes working code."""
     task = load_task(toy / "task.yaml")
-    text = Arena(task, bench.make, folder).moments(WORKING)
+    text = Arena(task, bench.make, folder).moments(body)
     trial = Trial(task.id, "0" * 64, 1, 0, 0, (MEAN,), "right")
     build_workspace(task, trial, folder / "workspace")
     with bench.make() as sandbox:
         sandbox.put(folder / "workspace")
         agent = writes({MOMENTS: text})
         return run_trial(trial, task, sandbox, agent, bench.make, progress=progress)[0]
+
+
+def environment(bench: Bench, folder: Path, command: str) -> Environment:
+    """One that no image is there for yet; building it runs the command."""
+    dockerfile = folder / "Dockerfile"
+    dockerfile.write_text(f"FROM {bench.base_image}\nUSER 0\nRUN {command} # {bench.run_id}\n")
+    return Environment(dockerfile=str(dockerfile))
 
 
 def restart(engine: OwnEngine) -> None:
@@ -172,9 +185,7 @@ def test_engine_that_dies_while_a_sandbox_is_made(bench: Bench, after_sec: float
 def test_build_that_is_broken_off_is_no_failed_build_and_a_lost_image_is_built_again(
     bench: Bench, tmp_path: Path
 ) -> None:
-    dockerfile = tmp_path / "Dockerfile"
-    dockerfile.write_text(f"FROM {bench.base_image}\nRUN sleep 1 # {bench.run_id}\n")
-    bench.environment = Environment(dockerfile=str(dockerfile))
+    bench.environment = environment(bench, tmp_path, "sleep 1")
     end = threading.Timer(0.5, bench.engine.kill)
     bench.tell = lambda text: end.start()
     with pytest.raises(InfrastructureError, match="cannot be built") as broken:
@@ -201,4 +212,55 @@ def test_base_image_that_is_removed_between_trials(bench: Bench) -> None:
         client.images.remove(name)
     with pytest.raises(InfrastructureError, match=f"base image {name} .*cannot be pulled"):
         bench.make()
+    assert bench.left() == []
+
+
+def test_memory_that_the_machine_lacks_is_no_failure_of_the_code(
+    bench: Bench, toy: Path, tmp_path: Path
+) -> None:
+    half = SMALL.memory_bytes // 2
+    progress = Trips("experiment", lambda: bench.engine.limit_memory(half // 2))
+    with pytest.raises(InfrastructureError, match=r"machine ran out of memory.*\(-n\)"):
+        trial_of(bench, toy, tmp_path, progress, f"len(b'x' * {half})\n{WORKING}")
+    bench.engine.limit_memory(None)
+    assert trial_of(
+        bench, toy, tmp_path / "more", Progress(), f"len(b'x' * {half})\n{WORKING}"
+    ).passed
+
+
+def test_no_memory_on_the_machine_for_part_of_a_command_or_a_program_of_ours(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with bench.make() as sandbox:
+        sandbox.run("echo 12 > metrics", time_limit_sec=30)
+        bench.engine.limit_memory(SMALL.memory_bytes // 4)
+        with pytest.raises(InfrastructureError, match="machine ran out of memory"):
+            sandbox.run(f"python -c \"b'x' * {SMALL.memory_bytes // 2}\" | cat", time_limit_sec=30)
+        bench.engine.limit_memory(2 * 1024**2)
+        with pytest.raises(InfrastructureError, match=r"put .* machine ran out of memory"):
+            sandbox.put(tmp_path)
+        with pytest.raises(InfrastructureError, match=r"read .* machine ran out of memory"):
+            sandbox.read("metrics", 3)
+        bench.engine.limit_memory(None)
+        assert sandbox.read("metrics", 3) == b"12\n"
+
+
+def test_command_that_the_engine_cannot_start(bench: Bench, tmp_path: Path) -> None:
+    bench.environment = environment(bench, tmp_path, "rm $(command -v sh)")
+    with (
+        bench.make() as sandbox,
+        pytest.raises(InfrastructureError, match=r'did not start it: .*"sh"'),
+    ):
+        sandbox.run("true", time_limit_sec=30)
+
+
+def test_full_disk_of_the_engine(bench: Bench, toy: Path, tmp_path: Path) -> None:
+    progress = Trips("making the sandbox", bench.engine.fill_disk)
+    with pytest.raises(InfrastructureError, match="disk of the engine's machine is full"):
+        trial_of(bench, toy, tmp_path, progress)
+    with pytest.raises(InfrastructureError, match="disk of the engine's machine is full"):
+        replace(bench, environment=environment(bench, tmp_path, "true")).make()
+    bench.engine.free_disk()
+    progress = Trips("experiment", bench.engine.fill_disk)
+    assert trial_of(bench, toy, tmp_path / "more", progress).passed
     assert bench.left() == []

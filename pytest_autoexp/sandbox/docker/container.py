@@ -11,7 +11,7 @@ from datetime import datetime
 from docker.errors import APIError, NotFound
 
 from pytest_autoexp.model.errors import InfrastructureError, SandboxExhaustedError
-from pytest_autoexp.sandbox.docker import podman
+from pytest_autoexp.sandbox.docker import memory, podman
 from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
 from pytest_autoexp.sandbox.docker.exec import USER, Exec, Output
 from pytest_autoexp.sandbox.docker.options import OWN_USER, DockerSettings, container_options
@@ -45,7 +45,7 @@ class Container:
         self._name = f"autoexp-{uuid.uuid4().hex[:16]}"
         self._creating = False
         self._podman = False
-        self._oom_kills = 0
+        self._kills = 0  # for memory, as far as commands looked at tell
 
     def start(self) -> None:
         """Create and start it.
@@ -95,25 +95,31 @@ class Container:
             with engine_errors(doing):
                 yield
         except InfrastructureError as error:
-            if self._is_exhausted(started_at):
-                raise SandboxExhaustedError(
-                    "the sandbox is out of memory, and of no use any more"
-                ) from error
+            kill = self._kill_since(started_at)
+            if kill is not None and not kill.lacked_by_machine:
+                raise SandboxExhaustedError(str(kill)) from error
+            if kill is not None:
+                error = InfrastructureError(f"{doing}: {kill}")
             error.add_note(self._state())
-            raise
+            raise error
 
-    def _is_exhausted(self, started_at: float) -> bool:
-        """True if the kernel ended the container, or something since then, for memory."""
+    def _kill_since(self, started_at: float) -> memory.Kill | None:
+        """Whether the kernel ended the container, or something since then, for memory.
+
+        No program in it is needed for this, which might find no memory.
+        """
         try:
             with engine_errors("its state cannot be told"):
                 state = self._api.inspect_container(self._name)["State"]
                 if not state["Running"]:
-                    return bool(state["OOMKilled"])
-                if self._podman:
-                    return podman.is_full(self._api.stats(self._name, stream=False))
-                return self.ran_out_of_memory(started_at, KILLED)
+                    killed = state["OOMKilled"]
+                elif self._podman:
+                    killed = podman.is_full(self._api.stats(self._name, stream=False))
+                else:
+                    killed = self._was_told_of_kill(started_at, KILLED)
+                return self._kill() if killed else None
         except InfrastructureError:
-            return False
+            return None
 
     def emptied(self, wait_sec: float, pause: Callable[[float], None] = time.sleep) -> bool:
         """True once the container has only its own processes.
@@ -181,18 +187,43 @@ class Container:
     def _killed(self) -> InfrastructureError:
         return InfrastructureError(f"container {self._name} was killed, or the engine was stopped")
 
-    def ran_out_of_memory(self, started: float, code: int) -> bool:
-        """True if the kernel killed a process for memory since then.
-
-        On Podman it is: since a command last failed.
+    def memory_kill(self, started: float, code: int) -> memory.Kill | None:
+        """Whether the kernel killed a process for memory.
 
         Args:
-            started: Then, on the clock of :func:`time.monotonic`.
-            code: Exit status of the command that may have used it up.
+            started: Since when, on the clock of :func:`time.monotonic`.  On Podman, and where the
+                machine lacked it, it is: since a command last failed.
+            code: Exit status of the command that may have used it up.  One that ended well is
+                looked at only for memory that the machine lacked, as far as the engine tells.
+
+        Returns:
+            What is known of it, or None if there was none.
         """
-        if self._podman:
-            before, self._oom_kills = self._oom_kills, self._count_oom_kills()
-            return self._oom_kills > before
+        told = not self._podman and self._was_told_of_kill(started, code)
+        if code == 0 and not told:
+            return None
+        counters = self._counters()
+        before, self._kills = self._kills, max(self._kills, counters.kills or 0)
+        counted = self._kills > before
+        # The engine may tell of a kill elsewhere, and not of one because the machine lacked memory.
+        if not counted and not (told and counters.kills is None):
+            return None
+        kill = self._kill(counters.peak_bytes)
+        its_own = code != 0 and (told or self._podman)
+        return kill if its_own or kill.lacked_by_machine else None
+
+    def _counters(self) -> memory.Counters:
+        """What its control group tells; nothing if it is so full that no program starts."""
+        try:
+            with self.exec(["cat", *memory.COUNTERS]) as process:
+                text = Output(process).read(_COUNTERS_BYTES).decode()
+                process.exit_code()  # of no interest, but it was started
+        except (APIError, ChildProcessError):
+            return memory.Counters(None, None)
+        return memory.read_counters(text)
+
+    def _was_told_of_kill(self, started: float, code: int) -> bool:
+        """True if the engine has told of a kill since then."""
         # The container's own state tells this of its first process only.  The engine's clock is
         # looked at anew: if it, or ours, was set meanwhile, the engine would wait for the end.
         asked = time.monotonic()
@@ -209,9 +240,11 @@ class Container:
         events.close()
         return found
 
-    def _count_oom_kills(self) -> int:
-        with self.exec(["cat", *podman.OOM_COUNTERS]) as process:
-            return podman.oom_kills(Output(process).read(_COUNTERS_BYTES).decode())
+    def _kill(self, peak_bytes: int | None = None) -> memory.Kill:
+        """A kill, with the most that was taken; Podman does not measure that."""
+        if peak_bytes is None and not self._podman:
+            peak_bytes = memory.peak_bytes(self._api.stats(self._name, stream=False))
+        return memory.Kill(self._settings.resources.memory_bytes, peak_bytes)
 
     @contextmanager
     def exec(
@@ -226,7 +259,9 @@ class Container:
             env: Environment variables beside the container's own.
             stdin: Can something be sent to it?
         """
-        process = Exec(self._api, self._name, argv, environment=env, stdin=stdin)
+        process = Exec(
+            self._api, self._name, argv, environment=env, stdin=stdin, is_podman=self._podman
+        )
         try:
             yield process
         finally:

@@ -67,6 +67,21 @@ def engine_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise InfrastructureError(f"{doing}: {error.explanation or error}") from error
+        text = with_way_out(f"{doing}: {error.explanation or error}")
+        raise InfrastructureError(text) from error
     except (DockerException, HTTPError, OSError) as error:
         raise InfrastructureError(f"{doing}: {error}") from error
+
+
+def with_way_out(text: str) -> str:
+    """What an engine said, and what to do about it where that is known.
+
+    Args:
+        text: What it said.
+    """
+    if "no space left on device" not in text.lower():
+        return text
+    return (
+        f"{text}\nThe disk of the engine's machine is full, as it seems: `docker system df` shows"
+        " what images and containers take, `docker system prune` removes what nothing uses."
+    )

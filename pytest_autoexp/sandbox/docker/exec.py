@@ -27,7 +27,14 @@ USER = "1000:1000"
 STDOUT = 1
 """Stream number of standard output; standard error is 2."""
 
+CANNOT_RUN = 125
+"""Exit status from which on a program could not run, or was killed.
+
+With this one Podman says that it did not start it, Docker with others.
+"""
+
 _CHUNK_BYTES = 64 * 1024
+_REASON_BYTES = 1024  # of why the engine did not start a command: more than it says
 _HEADER = struct.Struct(">BxxxL")  # the engine's frame: stream number, size
 _STALL_SEC = 120.0
 _FIRST_PAUSE_SEC = 0.1
@@ -42,7 +49,7 @@ class Exec:
         ended: True once the stream's end was read: no process holds the output open.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the engine is to start, and what it is
         self,
         api: APIClient,
         container: str,
@@ -51,8 +58,11 @@ class Exec:
         environment: Mapping[str, str] | None = None,
         stdin: bool = False,
         user: str = USER,
+        is_podman: bool = False,
     ) -> None:
         self.ended = False
+        self._is_podman = is_podman
+        self._beginning = b""
         self._api = api
         created = api.exec_create(
             container,
@@ -85,6 +95,8 @@ class Exec:
             if not pending and not select.select([self._socket], [], [], left_sec)[0]:
                 break
             self._read()
+        if frames and not self._beginning:
+            self._beginning = frames[0][1][:_REASON_BYTES]
         return frames
 
     def send(self, data: bytes) -> None:
@@ -195,12 +207,18 @@ class Exec:
 
         Raises:
             TimeoutError: If the engine does not notice.
+            ChildProcessError: If the engine did not start it.  Why, comes as its output.
         """
         deadline = time.monotonic() + _STALL_SEC
         while time.monotonic() < deadline:
             state = self._api.exec_inspect(self._id)
             if not state["Running"] and state["ExitCode"] is not None:
-                return int(state["ExitCode"])
+                code = int(state["ExitCode"])
+                # Podman forgets the process of whatever has ended.
+                if code >= CANNOT_RUN and not state["Pid"] and not self._is_podman:
+                    why = self._beginning.decode("utf-8", "replace").strip()
+                    raise ChildProcessError(f"the engine did not start it: {why}")
+                return code
             time.sleep(0.02)
         raise TimeoutError(f"the engine still takes the command as running after {_STALL_SEC} s")
 

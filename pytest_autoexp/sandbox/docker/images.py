@@ -23,7 +23,7 @@ from pytest_autoexp.model.task import Environment
 from pytest_autoexp.model.trial import PREFIX_VARIABLE
 from pytest_autoexp.sandbox.cache import BuildFailedError, Builds
 from pytest_autoexp.sandbox.conda import CondaFile, read_conda
-from pytest_autoexp.sandbox.docker.engine import connect, engine_errors
+from pytest_autoexp.sandbox.docker.engine import connect, engine_errors, with_way_out
 from pytest_autoexp.text import printable
 
 IMAGE_LABEL = "pytest-autoexp.image"
@@ -299,4 +299,4 @@ def _follow(log: Iterable[Any], failed: str, say: Callable[[str], None]) -> None
             said_at = time.monotonic()
             say(f"... {last[-1]}")
     if problem:
-        raise BuildFailedError("\n".join([f"{failed}: {problem}", *last]))
+        raise BuildFailedError(with_way_out("\n".join([f"{failed}: {problem}", *last])))

@@ -14,12 +14,6 @@ With what it is asked for by default it starts a ``ps`` in the container, which 
 image has none or the container is full.
 """
 
-OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
-"""Where commands in a container see how many of its processes the kernel killed for memory.
-
-Control groups of version 1 and 2 have one of them each.  Podman has no event for it.
-"""
-
 _FULL_SHARE = 0.9
 _TMPFS_OPTIONS = ("size", "exec")
 
@@ -47,16 +41,6 @@ def plain_tmpfs(tmpfs: Mapping[str, str]) -> dict[str, str]:
         kept = [o for o in options.split(",") if o.partition("=")[0] in _TMPFS_OPTIONS]
         plain[path] = ",".join([*kept, "mode=1777", "notmpcopyup"])
     return plain
-
-
-def oom_kills(counters: str) -> int:
-    """How many processes the kernel killed for memory.
-
-    Args:
-        counters: Content of the :data:`OOM_COUNTERS` that are there.
-    """
-    pairs = (line.split() for line in counters.splitlines())
-    return sum(int(pair[1]) for pair in pairs if pair[:1] == ["oom_kill"])
 
 
 def is_full(stats: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from pytest_autoexp.model.errors import InfrastructureError, SandboxExhaustedErr
 from pytest_autoexp.model.result import CommandResult, Refused
 from pytest_autoexp.sandbox.capture import Capture
 from pytest_autoexp.sandbox.docker.container import KILLED, Container
-from pytest_autoexp.sandbox.docker.exec import STDOUT, Exec, Input, Output
+from pytest_autoexp.sandbox.docker.exec import CANNOT_RUN, STDOUT, Exec, Input, Output
 from pytest_autoexp.sandbox.docker.network import Network
 from pytest_autoexp.sandbox.docker.options import WORKSPACE, DockerSettings
 from pytest_autoexp.sandbox.protocol import (
@@ -26,7 +26,6 @@ from pytest_autoexp.sandbox.tree import check_source, pack, relative_parts, unpa
 _TAIL_BYTES = 64 * 1024  # more than a tar stream is padded with at its end
 
 _NOT_THERE = 66  # EX_NOINPUT of sysexits.h
-_SIGNALLED = 126  # from here on a status says that a program could not run, or was killed
 
 _RESTARTED = (
     "\n[the container had to be restarted to end this command: the workspace is empty now]\n"
@@ -135,10 +134,13 @@ class DockerSandbox(Sandbox):
             code = process.exit_code() if in_time and not restarted else KILLED
             duration_sec = time.monotonic() - started
             killed_by: Literal["time", "memory"] | None = None if in_time else "time"
-            if in_time and code != 0 and container.ran_out_of_memory(started, code):
-                killed_by = "memory"
-            if code == KILLED and killed_by is None:
-                container.check_alive()  # or was it the whole container that was killed?
+            kill = container.memory_kill(started, code) if in_time else None
+            if kill is not None:
+                killed_by = "memory"  # or it is our error, below
+            if code in (KILLED, CANNOT_RUN) and killed_by is None:
+                container.check_alive()  # or is it the whole container that is of no use?
+        if kill is not None and kill.lacked_by_machine:
+            raise InfrastructureError(str(kill))
         return CommandResult(
             exit_code=code,
             stdout=out.text(),
@@ -198,14 +200,14 @@ class DockerSandbox(Sandbox):
         argv = ["sh", "-c", _READ, folder, f"./{name}", str(max_bytes + 1)]
         failed = f"{path} cannot be read in the container"
         with self._container.engine(failed), self._container.exec(argv) as process:
-            output = Output(process)
-            content = output.read(max_bytes + 1)
-            return content if output.at_end() and not self._check_own(process, failed) else None
+            content = Output(process).read(max_bytes + 1)
+            process.drain(lambda *_: None)
+            return None if self._check_own(process, failed) else content
 
     def _check_own(self, process: Exec, failed: str) -> int:
         """The exit status of a program of ours; an error of ours if it was not left to end."""
         code = process.exit_code()
-        if code >= _SIGNALLED:
+        if code >= CANNOT_RUN:
             self._container.check_alive()
             raise InfrastructureError(f"{failed}: its program ended with status {code}")
         return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.docker.podman import check_limits, oom_kills, plain_tmpfs
+from pytest_autoexp.sandbox.docker.podman import check_limits, plain_tmpfs
 
 LIMITS = {"MemoryLimit": True, "PidsLimit": True}
 
@@ -44,16 +44,3 @@ def test_engine_that_does_not_limit_is_our_error(info: dict[str, object], messag
 def test_file_systems_in_memory_keep_their_size() -> None:
     docker = "size=4096,uid=1000,gid=1000,mode=755,exec,nr_inodes=10"
     assert plain_tmpfs({"/a": docker}) == {"/a": "size=4096,exec,mode=1777,notmpcopyup"}
-
-
-@pytest.mark.parametrize(
-    ("counters", "kills"),
-    [
-        ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", 3),
-        ("low 0\nhigh 0\nmax 40\noom 4\noom_kill 2\noom_group_kill 1\n", 2),
-        ("", 0),
-    ],
-    ids=["version-1", "version-2", "none"],
-)
-def test_kills_for_memory_are_counted(counters: str, kills: int) -> None:
-    assert oom_kills(counters) == kills

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -441,8 +441,8 @@ def test_tree_over_the_limit_leaves_the_container_usable(
     from pytest_autoexp.sandbox import tree
     from pytest_autoexp.sandbox.docker import sandbox as docker
 
-    def limited(stream: tree.Readable, dest: Path) -> tuple[str, ...]:
-        return tree.unpack_checked(stream, dest, max_bytes=MIB)
+    def limited(stream: tree.Readable, dest: Path, **others: Any) -> tuple[str, ...]:
+        return tree.unpack_checked(stream, dest, **others | {"max_bytes": MIB})
 
     monkeypatch.setattr(docker, "unpack_checked", limited)
     sh(box, "mkdir -p big; for i in 1 2 3 4 5 6 7 8; do truncate -s 900K big/$i; done")
