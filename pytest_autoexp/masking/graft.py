@@ -21,8 +21,8 @@ from pytest_autoexp.masking.bindings import small_statements
 from pytest_autoexp.masking.changes import Addition, compare
 from pytest_autoexp.masking.elsewhere import UnparseableError, elsewhere
 from pytest_autoexp.masking.index import ast_functions, parse_ast
-from pytest_autoexp.masking.layout import Function, Layout, deep_recursion
-from pytest_autoexp.masking.locate import locate, places
+from pytest_autoexp.masking.layout import Function, Layout, lenient
+from pytest_autoexp.masking.locate import Place, locate, places
 from pytest_autoexp.masking.source import (
     NEWLINE,
     Edit,
@@ -68,7 +68,7 @@ def graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     Raises:
         MaskingError: The masked file cannot be parsed or lacks one of the functions.
     """
-    with deep_recursion():
+    with lenient():
         return _graft(masked, agent, names)
 
 
@@ -95,29 +95,52 @@ def _graft(masked: bytes, agent: bytes | None, names: Sequence[str]) -> Grafted:
     wanted = places(ours, names)
     if agent == masked:
         return Grafted(masked, ())
+    our = Version(ours, locate(ours, wanted, ours))
     try:
         if agent is None:
             raise MaskingError("is missing")
         text = decode(agent).text
         check_parseable(text, file.text)
-        theirs = Layout(text)
+        changes = _changes(our, wanted, Layout(text))
     except MaskingError as error:
         listed = ", ".join(qualified for qualified, _ in wanted)
         return Grafted(masked, (f"the file {error}; {listed} stays masked",))
-    our = Version(ours, locate(ours, wanted, ours))
-    their = Version(theirs, locate(theirs, wanted, ours))
+    source, refused = _Target(file, our).apply(changes.bodies, changes.additions)
+    return Grafted(source, (*changes.dropped, *refused))
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """What an agent changed in a file.
+
+    Attributes:
+        bodies: Those of the masked functions, by how the function is told of.
+        additions: What may be added at module level.
+        dropped: A line for each change beyond that.
+    """
+
+    bodies: Mapping[str, Edit]
+    additions: Sequence[Addition]
+    dropped: tuple[str, ...]
+
+
+def _changes(our: Version, wanted: Sequence[Place], theirs: Layout) -> _Changes:
+    """What an agent changed.
+
+    Raises:
+        MaskingError: If it cannot be told where something stands in its file.
+    """
+    their = Version(theirs, locate(theirs, wanted, our.layout))
     found = compare(our, their)
-    target = _Target(file, our)
     dropped = list(found.dropped)
     bodies: dict[str, Edit] = {}
     for place, masked_one in our.masked.functions.items():
         if function := their.masked.functions.get(place):
             where = f"{masked_one.name.name} (line {function.line})"
-            bodies[where] = body_edit(ours, masked_one, theirs, function)
+            bodies[where] = body_edit(our.layout, masked_one, theirs, function)
         else:
             dropped.append(f"function {masked_one.name.name} is missing; it stays masked")
-    source, refused = target.apply(bodies, found.additions)
-    return Grafted(source, (*dropped, *refused))
+    return _Changes(bodies, found.additions, tuple(dropped))
 
 
 @dataclass(frozen=True)
@@ -167,12 +190,12 @@ class _Target:
         """True if a changed text has the pristine statements and the additions, no others."""
         try:
             result = Layout(text)
+            located = locate(result, tuple(self.version.masked.functions), self.layout)
+            changed = Version(result, located)
+            outlines = [changed.outline(statement) for statement in result.statements]
+            return outlines == self._expected(additions) and _python_agrees(result)
         except MaskingError:
             return False
-        located = locate(result, tuple(self.version.masked.functions), self.layout)
-        changed = Version(result, located)
-        outlines = [changed.outline(statement) for statement in result.statements]
-        return outlines == self._expected(additions) and _python_agrees(result)
 
     def _insertion(self, addition: Addition) -> Edit:
         statements = self.layout.statements

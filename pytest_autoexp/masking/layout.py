@@ -41,14 +41,21 @@ _STRINGS = (cst.SimpleString, cst.FormattedString, cst.TemplatedString)
 
 
 @contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Let libcst recurse: a table of 256 strings that are written side by side needs 1,500."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, RECURSION_LIMIT))
+def lenient() -> Iterator[None]:
+    """Let libcst take all that Python runs.
+
+    It recurses: a table of 256 strings that are written side by side needs 1,500 calls.  And its
+    nodes check themselves, whenever a tree is walked, as if they had been put together by hand:
+    they refuse what their own parser takes, such as ``return(a if b else c)``.
+    """
+    limit, check = sys.getrecursionlimit(), cst.CSTNode.__post_init__
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    setattr(cst.CSTNode, "__post_init__", lambda _: None)  # noqa: B010 - mypy takes no other way
     try:
         yield
     finally:
-        sys.setrecursionlimit(before)
+        setattr(cst.CSTNode, "__post_init__", check)  # noqa: B010
+        sys.setrecursionlimit(limit)
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,8 @@ class Layout:
         self._code_starts = [s + f for s, f in zip(self._line_starts, feeds, strict=True)]
         plain = "\n".join(line[feed:] for line, feed in zip(lines, feeds, strict=True))
         try:
-            self.module = cst.parse_module(plain)
-            with deep_recursion():
+            with lenient():
+                self.module = cst.parse_module(plain)
                 wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
                 self._positions = wrapper.resolve(PositionProvider)
                 reproduced = self.module.code.split("\n")
@@ -129,6 +136,10 @@ class Layout:
             raise MaskingError(f"does not parse: line {error.raw_line}: {problem}") from error
         except RecursionError as error:
             raise MaskingError("does not parse: its code is nested too deeply") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # of whatever kind: it is about the text
+            raise MaskingError(f"does not parse: {error}") from error
         # It loses empty lines at the end of a file, before one of blanks or an indented comment.
         given, reproduced = _without_end(plain.split("\n")), _without_end(reproduced)
         if len(reproduced) != len(given):
@@ -196,7 +207,8 @@ class Layout:
         return self._code_starts[place.line - 1] + place.column
 
     def _functions(self) -> tuple[Function, ...]:
-        found = list(_walk(self.module))
+        with lenient():
+            found = list(_walk(self.module))
         names = number((qualified, self.line(node)) for qualified, node in found)
         return tuple(
             self._function(node, name) for (_, node), name in zip(found, names, strict=True)

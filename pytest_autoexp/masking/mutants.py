@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_autoexp.masking.index import parse_ast, resolve
-from pytest_autoexp.masking.layout import Layout, deep_recursion
+from pytest_autoexp.masking.layout import Layout, lenient
 from pytest_autoexp.masking.slips import Slip, Slips
 from pytest_autoexp.masking.source import NEWLINE, MaskingError, decode, encode, splice
 from pytest_autoexp.masking.variants import variants
@@ -68,7 +68,7 @@ def mutants(source: bytes, target: str) -> tuple[Mutant, ...]:
         raise MaskingError("does not parse with the Python that runs this")
     found = resolve(name, layout.names)
     function = next(f for f in layout.functions if f.name == found)
-    with deep_recursion():
+    with lenient():
         slips = sorted(Slips(layout, function).found(), key=lambda slip: slip.line)
         changed = [(slip, splice(file.text, slip.edits)) for slip in slips]
         skipped = next(v for v in variants(source, name) if v.kind == "skipped")

@@ -17,7 +17,7 @@ from libcst import matchers
 
 from pytest_autoexp.masking.bindings import imported_module
 from pytest_autoexp.masking.index import resolve
-from pytest_autoexp.masking.layout import Function, Layout
+from pytest_autoexp.masking.layout import Function, Layout, lenient
 from pytest_autoexp.masking.source import Edit, Source, decode, encode, splice
 
 CALLS_VARIABLE = "AUTOEXP_CALLS"
@@ -179,13 +179,13 @@ def _first_statement(layout: Layout, function: Function, code: str) -> Edit:
     return Edit(start, start, function.body_indent + code + layout.newline_at(start))
 
 
-def _own_nodes(function: Function) -> Iterable[cst.CSTNode]:
+def _own_nodes(function: Function) -> list[cst.CSTNode]:
     """The nodes of a function's body without those of functions and classes in it."""
-    stack: list[cst.CSTNode] = [cst.ensure_type(function.node, cst.FunctionDef).body]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += (child for child in node.children if not matchers.matches(child, _NESTED))
+    nodes: list[cst.CSTNode] = [cst.ensure_type(function.node, cst.FunctionDef).body]
+    with lenient():
+        for node in nodes:  # grows meanwhile
+            nodes += (child for child in node.children if not matchers.matches(child, _NESTED))
+    return nodes
 
 
 def _yields(function: Function) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -65,6 +66,44 @@ def test_text_that_takes_too_long(monkeypatch):
     grafted = graft_elsewhere(MASKED, agent, ["f"])
     assert grafted.source == MASKED
     assert grafted.dropped == ("the file takes more than 30 s to parse; f stays masked",)
+
+
+def test_text_that_takes_too_much_memory(monkeypatch):
+    monkeypatch.setattr(module, "MEMORY_BYTES", 256 * 1024**2)
+    calls = "a(" * 100 + ")" * 100 + "\n"
+    grafted = graft_elsewhere(MASKED, WORKING + calls.encode() * 100, ["f"])
+    assert grafted.source == MASKED
+    assert "or takes too much memory; f stays masked" in grafted.dropped[0]
+    assert graft_elsewhere(MASKED, WORKING, ["f"]).source == WORKING
+
+
+def test_what_a_sitecustomize_prints_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('hello')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = "from pytest_autoexp.masking.elsewhere import elsewhere; print(elsewhere(len, 'abc'))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "hello\n3\n"
+
+
+def test_it_is_the_same_package_that_is_called(tmp_path):
+    """Of two that are there, that of the caller, however that one found it."""
+    root = Path(module.__file__).parents[2]
+    (tmp_path / "pytest_autoexp").symlink_to(root / "pytest_autoexp")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from pytest_autoexp.masking.elsewhere import elsewhere, serve\n"
+        "import inspect; print(elsewhere(inspect.getsourcefile, serve))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(tmp_path))
+
+
+def test_process_that_does_not_start_is_our_error(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('no start')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(InfrastructureError, match=r"(?s)ended with status 1\n.*no start"):
+        module._Parser().call(pickle.dumps((len, ("abc",), {})))
 
 
 def test_errors_of_the_function_come_back():

@@ -321,3 +321,15 @@ def test_over_the_standard_library_gold_bodies_give_the_gold_file(data):
     chosen = data.draw(st.lists(st.sampled_from(names), unique=True)) if names else []
     result = graft(mask(gold, dict.fromkeys(chosen, "What it does.")), gold, chosen)
     assert (result.source, result.dropped) == (gold, ())
+
+
+def test_a_line_that_libcst_does_not_reproduce_leaves_all_masked():
+    agent = GOLD + '\n_X = (\nf"{  a  !r  :  b }"); _Y = 1; _Z = (\n1)\n'
+    result = graft(MASKED.encode(), agent.encode(), NAMES)
+    assert result.source == MASKED.encode()
+    assert result.dropped[0].startswith("the file libcst does not reproduce its line")
+
+
+def test_bodies_without_a_blank_behind_a_keyword_count():
+    agent = MASKED.replace("raise NotImplementedError", "return(1 if self else(lambda: 2))", 1)
+    assert "return(1 if self else(lambda: 2))" in grafted(agent)[0]

@@ -1,5 +1,6 @@
 import sys
 
+import libcst as cst
 import pytest
 
 from pytest_autoexp.masking.layout import Layout
@@ -95,3 +96,29 @@ def test_a_blank_that_libcst_loses_does_no_harm():
 def test_a_syntax_error_is_told_with_its_line():
     with pytest.raises(MaskingError, match=r"does not parse: line 2: "):
         Layout("x = 1\ny = = 2\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return(a if b else c)",
+        "return(lambda x: x)",
+        "x = a or(lambda: 1)",
+        "x = not(a if b else c)",
+        "x = a in(b if c else d)",
+        "assert(a if b else c)",
+        "if(a if b else c): pass",
+        "with(a)as b: pass",
+    ],
+)
+def test_code_that_nodes_of_libcst_refuse(line):
+    (function,) = Layout(f"def f():\n    {line}\n").functions
+    assert Layout(f"def f():\n    {line}\n").text[function.body : function.end] == f"    {line}"
+    with pytest.raises(cst.CSTValidationError):
+        cst.Name("")
+
+
+def test_whatever_libcst_raises_is_about_the_text(monkeypatch):
+    monkeypatch.setattr(cst, "parse_module", lambda _: len(None))
+    with pytest.raises(MaskingError, match="does not parse: object of type 'NoneType' has no len"):
+        Layout("x = 1\n")
