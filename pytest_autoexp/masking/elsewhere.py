@@ -23,7 +23,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar, cast
 
-import pytest_autoexp
 from pytest_autoexp.masking.source import MaskingError
 from pytest_autoexp.model.errors import InfrastructureError
 
@@ -79,7 +78,7 @@ class _Running:
     """The process, once it is started."""
 
     def __init__(self) -> None:
-        root = str(Path(pytest_autoexp.__file__).parents[1])
+        root = str(Path(__file__).parents[2])
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         answers, far = os.pipe()
         self._answers = os.fdopen(answers, "rb")

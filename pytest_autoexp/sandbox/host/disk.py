@@ -6,6 +6,8 @@ import errno
 import math
 import os
 import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ _NEXT_TO_NOTHING_BYTES = 256 * 1024
 _ENTRY_BYTES = 1024  # what a name, and what is known of it, takes beside the content
 _LOOK_SEC = 1.0
 _PAUSE_FACTOR = 20  # looking may take a twentieth of the time, half of it near the limit
+_MOST_DESCRIPTORS = 100_000  # more take so long to look at that the time limit waits
 
 
 @dataclass(frozen=True)
@@ -59,33 +62,70 @@ def usage(folder: Path, enough_bytes: float = float("inf")) -> Usage:
     return Usage(used_bytes, entries, whole, too_deep)
 
 
+def nameless_bytes(processes: Iterable[int], device: int, enough_bytes: int) -> int:
+    """What files take that processes hold open and that have no name any more (Linux).
+
+    Args:
+        processes: Their ids.  Those that do not let the caller look are left out.
+        device: Count files of this device alone (``st_dev``): what is in memory is on others.
+        enough_bytes: Stop counting when more than this was found.
+
+    Returns:
+        More than ``enough_bytes`` if there are too many descriptors to look at, too.
+    """
+    seen: set[int] = set()
+    used_bytes = looked = 0
+    for process in processes:
+        with suppress(OSError), os.scandir(f"/proc/{process}/fd") as descriptors:
+            for descriptor in descriptors:
+                looked += 1
+                if looked > _MOST_DESCRIPTORS:
+                    return enough_bytes + 1
+                with suppress(OSError):  # closed meanwhile
+                    info = Path(descriptor.path).stat()  # the open file's, whatever its name was
+                    if info.st_nlink == 0 and info.st_dev == device and info.st_ino not in seen:
+                        seen.add(info.st_ino)
+                        used_bytes += info.st_blocks * 512
+        if used_bytes > enough_bytes:
+            break
+    return used_bytes
+
+
 class DiskWatch:
     """Looks now and then whether a folder takes more than it may."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
+        self._device = folder.stat().st_dev
         self._used_bytes = 0
         self._looked = time.monotonic()
         self._next_look = self._looked + _LOOK_SEC
 
-    def passed(self) -> bool:
-        """Look, if it is time for that: is the limit passed, or are files hidden too deep?"""
+    def passed(self, processes: Callable[[], Iterable[int]] = tuple) -> bool:
+        """Look, if it is time for that: is the limit passed, or are files hidden too deep?
+
+        Args:
+            processes: Tells who may hold files of the folder open that are removed from it.
+        """
         started = time.monotonic()
         if started < self._next_look:
             return False
-        found = usage(self._folder, self._limit_bytes)
+        # In this order: what loses its name meanwhile must not count twice.
+        nameless = nameless_bytes(processes(), self._device, self._limit_bytes)
+        found = usage(self._folder, self._limit_bytes - nameless)
+        used_bytes = nameless + found.used_bytes
         ended = time.monotonic()
         took_sec = ended - started
-        grown_bytes = found.used_bytes - self._used_bytes
+        grown_bytes = used_bytes - self._used_bytes
         full_sec = math.inf  # if it goes on growing like this
         if grown_bytes > 0:
-            left_bytes = self._limit_bytes - found.used_bytes
+            left_bytes = self._limit_bytes - used_bytes
             full_sec = left_bytes / grown_bytes * (ended - self._looked)
         pause_sec = min(_PAUSE_FACTOR * took_sec, max(took_sec, full_sec))
-        self._used_bytes, self._looked = found.used_bytes, ended
+        self._used_bytes, self._looked = used_bytes, ended
         self._next_look = ended + max(_LOOK_SEC, pause_sec)
-        return found.used_bytes > self._limit_bytes or found.too_deep
+        return used_bytes > self._limit_bytes or found.too_deep
 
     def wait_sec(self) -> float:
         """How long it is until the next look."""

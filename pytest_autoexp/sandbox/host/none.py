@@ -42,8 +42,8 @@ class NoneSandbox(Sandbox):
     They see nothing of the caller's environment variables, are held to the limits that
     :func:`pytest_autoexp.sandbox.host.process.run` documents, and are killed to the last
     process.  They can read and write what the caller can: trust what you run in it.
-    ``disk_bytes`` limits each single file at once, and their sum in the private folder within
-    seconds: a command that passes it is ended.
+    ``disk_bytes`` limits each single file at once, and within seconds their sum in the private
+    folder, with files that are removed and still open: a command that passes it is ended.
 
     Attributes:
         kind: ``"none"``.

@@ -20,8 +20,9 @@ from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.model.result import CommandResult
 from pytest_autoexp.model.task import Resources
 from pytest_autoexp.sandbox.capture import Capture
-from pytest_autoexp.sandbox.host import cgroup
+from pytest_autoexp.sandbox.host import cgroup, supervise
 from pytest_autoexp.sandbox.host.disk import DiskWatch
+from pytest_autoexp.sandbox.host.memory import MemoryWatch
 from pytest_autoexp.sandbox.protocol import DEFAULT_OUTPUT_CAP_BYTES
 
 KILLED = 128 + signal.SIGKILL
@@ -87,8 +88,9 @@ def run(
     What holds where: time limit, file size, core files everywhere.  Detached processes are
     found on Linux only.  As root on Linux with writable cgroups, memory and processes are
     limited for all processes of the command together.  Otherwise memory (the data segment,
-    on Linux) is limited for each process, and the number of processes by
-    ``RLIMIT_NPROC``, which counts all processes of the user and does not bind root.
+    on Linux) is limited for each process at once and, on Linux, with shared memory for all
+    together within seconds; the number of processes by ``RLIMIT_NPROC``, which counts all
+    processes of the user and does not bind root.
 
     Args:
         command: What to run.
@@ -105,7 +107,7 @@ def run(
         with _starting(command):
             group = stack.enter_context(cgroup.command_group(command.resources))
             status, status_write = stack.enter_context(_pipe())
-            watch = _Watch(command, time_limit_sec, output_cap_bytes)
+            watch = _Watch(command, time_limit_sec, output_cap_bytes, bool(group.folders))
             try:
                 supervisor = _start(command, time_limit_sec, group, status_write.fileno())
             except OSError as error:
@@ -163,16 +165,21 @@ def _start(
 class _Watch:
     """Reads what a supervised command writes until it has ended."""
 
-    def __init__(self, command: Command, time_limit_sec: float, output_cap_bytes: int) -> None:
+    def __init__(
+        self, command: Command, time_limit_sec: float, output_cap_bytes: int, in_group: bool
+    ) -> None:
         self._started = time.monotonic()
         self._deadline = self._started + time_limit_sec
         self._out = Capture(output_cap_bytes)
         self._err = Capture(output_cap_bytes)
         self._status = Capture(_CHUNK_BYTES)
-        self._passed: Literal["time", "disk"] | None = None
+        self._passed: Literal["time", "disk", "memory"] | None = None
         self._disk: DiskWatch | None = None
         if command.writes and command.resources:
             self._disk = DiskWatch(command.writes, command.resources.disk_bytes)
+        self._memory: MemoryWatch | None = None
+        if command.resources and supervise.LINUX and not in_group:
+            self._memory = MemoryWatch(command.resources.memory_bytes)
 
     def until_end(self, supervisor: subprocess.Popen[bytes], status: int) -> None:
         """Read until the supervisor has closed the status pipe; at a limit end it."""
@@ -188,13 +195,8 @@ class _Watch:
                 for key, _ in selector.select(self._wait_sec()):
                     if _read(key.fd, captures[key.fd]) == "end":
                         selector.unregister(key.fd)
-                late = time.monotonic() >= self._deadline
-                if self._passed and late:
+                if not self._goes_on(supervisor):
                     return
-                if not self._passed and (late or (self._disk and self._disk.passed())):
-                    self._passed = "time" if late else "disk"
-                    self._deadline = time.monotonic() + _GRACE_SEC
-                    _let_go(supervisor)
         # Every writer is dead: what it wrote is in the pipes.  (Where one escaped, outside
         # Linux, take no more than a pipe may hold.)
         for descriptor in (out, err):
@@ -202,9 +204,31 @@ class _Watch:
                 if _read(descriptor, captures[descriptor]) != "data":
                     break
 
+    def _goes_on(self, supervisor: subprocess.Popen[bytes]) -> bool:
+        """At a limit end the command; False if it is still there long after that."""
+        late = time.monotonic() >= self._deadline
+        if self._passed:
+            return not late
+        self._passed = "time" if late else self._look(supervisor.pid)
+        if self._passed:
+            self._deadline = time.monotonic() + _GRACE_SEC
+            _let_go(supervisor)
+        return True
+
+    def _look(self, supervisor: int) -> Literal["disk", "memory"] | None:
+        """Look at disk and memory, if it is time for that: which limit is passed?"""
+
+        def processes() -> set[int]:
+            return supervise.descendants(supervisor) if supervise.LINUX else set()
+
+        if self._disk and self._disk.passed(processes):
+            return "disk"
+        return "memory" if self._memory and self._memory.passed(processes) else None
+
     def _wait_sec(self) -> float:
         left_sec = max(0.0, self._deadline - time.monotonic())
-        return min(left_sec, self._disk.wait_sec()) if self._disk and not self._passed else left_sec
+        looks = [] if self._passed else [self._disk, self._memory]
+        return min([left_sec, *(look.wait_sec() for look in looks if look)])
 
     def finished(self, out_of_memory: bool) -> Finished:
         """How it ended."""
@@ -215,8 +239,8 @@ class _Watch:
         exits = [int(line.removeprefix("exit ")) for line in lines if line.startswith("exit ")]
         code = exits[-1] if exits and not self._passed else KILLED
         killed_by: Literal["time", "memory"] | None = None
-        if self._passed == "time":
-            killed_by = "time"
+        if self._passed in ("time", "memory"):
+            killed_by = self._passed
         elif self._passed is None and out_of_memory and code != 0:
             killed_by = "memory"
         result = CommandResult(

@@ -9,6 +9,7 @@ its child, so that "no child left" means "no process left".  It ends the command
 standard input is closed, which is what happens when the process that started it closes the
 other end or dies, even by ``kill -9``.  Then, or when the command ended by itself, it kills
 every descendant and writes ``exit STATUS`` (or ``error TEXT``) to the status descriptor.
+Only :func:`descendants` is imported from it.
 
 Options: ``status`` descriptor of the status pipe; ``cwd``; ``report=1`` gives the command the
 status pipe as descriptor 3; ``join`` cgroup.procs files to enter, separated by colons;
@@ -160,7 +161,7 @@ def kill_all(child: int, ended: int | None) -> tuple[int | None, list[int]]:
         any_left, ended = reap(child, ended)
         if not any_left:
             return ended, []
-        found = descendants() if LINUX else {child}
+        found = descendants(os.getpid()) if LINUX else {child}
         if time.monotonic() > deadline:
             return ended, sorted(found)
         # Stop all of them first: what is stopped starts no other, and still counts against
@@ -181,8 +182,8 @@ def kill(pid: int, number: int) -> None:
         pass
 
 
-def descendants() -> set[int]:
-    """Every process that descends from this one."""
+def descendants(ancestor: int) -> set[int]:
+    """Every process that descends from this one (Linux)."""
     children: dict[int, list[int]] = {}
     with os.scandir("/proc") as entries:
         pids = [entry.name for entry in entries if entry.name.isdigit()]
@@ -199,7 +200,7 @@ def descendants() -> set[int]:
             os.close(descriptor)
         children.setdefault(int(fields[1]), []).append(int(pid))
     found: set[int] = set()
-    todo = [os.getpid()]
+    todo = [ancestor]
     while todo:
         new = children.get(todo.pop(), [])
         found.update(new)

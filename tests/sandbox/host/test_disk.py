@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
+import tempfile
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from pytest_autoexp.sandbox.host.disk import DiskWatch, Share, usage
+from pytest_autoexp.model.task import Resources
+from pytest_autoexp.sandbox.host import disk
+from pytest_autoexp.sandbox.host.disk import DiskWatch, Share, nameless_bytes, usage
+from pytest_autoexp.sandbox.host.local import LocalSandbox, bubblewrap_problem
+from pytest_autoexp.sandbox.host.none import NoneSandbox
+from pytest_autoexp.sandbox.host.requirements import running_python
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="open files are found on Linux")
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -42,6 +52,71 @@ def test_folder_too_deep_to_be_looked_at_is_told(
     assert not usage(tmp_path).whole
     assert usage(tmp_path).too_deep
     assert usage(tmp_path / "missing").whole
+
+
+@linux
+def test_open_files_without_a_name_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = tmp_path.stat().st_dev
+
+    def found() -> int:
+        return nameless_bytes([0, os.getpid(), os.getpid()], device, 10**9)  # 0: there is none
+
+    before = found()
+    with tempfile.TemporaryFile(dir=tmp_path, buffering=0) as file:
+        file.write(b"x" * 100_000)
+        again = os.dup(file.fileno())
+        in_memory = os.memfd_create("in memory")
+        os.write(in_memory, b"x" * 100_000)
+        with (tmp_path / "named").open("wb", 0) as named:
+            named.write(b"x" * 100_000)
+            assert 100_000 <= found() - before < 150_000
+        os.close(again)
+        os.close(in_memory)
+        watch = DiskWatch(tmp_path, usage(tmp_path).used_bytes + before + 50_000)
+        monkeypatch.setattr("time.monotonic", lambda: float("inf"))
+        assert watch.passed(lambda: [os.getpid()])
+        assert not watch.passed()
+    assert found() == before
+
+
+@linux
+def test_descriptors_that_are_too_many_to_look_at_pass_every_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disk, "_MOST_DESCRIPTORS", 2)
+    assert nameless_bytes([os.getpid()], -1, 1000) > 1000
+    assert nameless_bytes([], -1, 1000) == 0
+
+
+REMOVED = """python -c '
+import os, time
+files = [open(str(n), "wb") for n in range(4)]
+for n, file in enumerate(files):
+    os.unlink(str(n))
+    file.write(bytes(5_000_000))
+print("wrote", flush=True)
+time.sleep(60)
+'"""
+
+
+@linux
+@pytest.mark.parametrize(
+    "kind",
+    [
+        NoneSandbox,
+        pytest.param(
+            LocalSandbox,
+            marks=pytest.mark.skipif(bubblewrap_problem() is not None, reason="no bubblewrap"),
+        ),
+    ],
+)
+def test_files_that_are_removed_and_still_open_are_limited(kind: type[NoneSandbox]) -> None:
+    with kind(running_python(), Resources(disk_bytes=10**7)) as sandbox:
+        result = sandbox.run(REMOVED, time_limit_sec=30)
+    assert (result.exit_code, result.killed_by, result.stdout) == (137, None, "wrote\n")
+    assert "more than the task's disk limit" in result.stderr
 
 
 def test_watch_looks_when_it_is_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

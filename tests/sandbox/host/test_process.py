@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -155,6 +156,41 @@ def test_memory_hog_is_stopped() -> None:
         in_group = bool(group.folders)
     assert result.killed_by == ("memory" if in_group else None)
     assert result.exit_code == (137 if in_group else 1)
+
+
+SHARED = """
+import mmap, os, time
+def shared(mib):
+    area = mmap.mmap(-1, mib * 2**20)
+    for _ in range(mib):
+        area.write(bytes(2**20))
+    return area
+first = shared({first})
+for _ in range({forks}):
+    if os.fork() == 0:
+        assert sum(first[::4096]) == 0
+        second = shared({second})
+        break
+time.sleep({sec})
+"""
+
+
+@linux
+@pytest.mark.parametrize(
+    ("sizes", "killed_by"),
+    [
+        ({"first": 128, "forks": 0, "second": 1, "sec": 60}, "memory"),
+        ({"first": 32, "forks": 3, "second": 32, "sec": 60}, "memory"),
+        ({"first": 32, "forks": 4, "second": 1, "sec": 3}, None),
+    ],
+    ids=["one", "several", "counts once"],
+)
+def test_shared_memory_is_limited_without_control_groups(
+    sizes: dict[str, int], killed_by: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroup, "_parents", lambda: ())
+    hog = shlex.join([sys.executable, "-c", SHARED.format(**sizes)])
+    assert run(hog, time_limit_sec=40, memory_bytes=100 * 2**20).killed_by == killed_by
 
 
 def test_memory_error_of_the_program_is_no_kill() -> None:
