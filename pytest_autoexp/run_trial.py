@@ -110,12 +110,12 @@ def run_trial(  # noqa: PLR0913 - all that a trial is made of
 
         reported = read_report(left, agent.reported)
         solution, experiments, verify_sec = _verify(
-            trial, task, folder, make_sandbox, progress, reported
+            trial, task, folder, make_sandbox, progress, reported, whole=not stayed
         )
         result = TrialResult(
             agent=agent,
             experiments=experiments,
-            dropped=_listed(solution.dropped + stayed),
+            dropped=_listed(solution.dropped) + _listed(stayed),
             reported_matches=reported.matches(task, trial),
             agent_sec=agent_sec,
             verify_sec=verify_sec,
@@ -189,13 +189,15 @@ def verify_again(
         return result, Artifacts(dict(solution.files), report=reported.text())
 
 
-def _verify(
+def _verify(  # noqa: PLR0913 - private, and called twice
     trial: Trial,
     task: Task,
     folder: Path,
     make_sandbox: MakeSandbox,
     progress: Progress,
     reported: Reported,
+    *,
+    whole: bool = True,
 ) -> tuple[Solution, tuple[ExperimentResult, ...], float]:
     """Graft what counts of what was left into pristine code and run the experiments on that.
 
@@ -205,7 +207,7 @@ def _verify(
     verified = folder / "verified"
     pristine = verified / CODE_DIR
     write_masked_code(task, trial.masked, pristine)
-    solution = read_solution(task, trial.masked, pristine, folder / LEFT_DIR)
+    solution = read_solution(task, trial.masked, pristine, folder / LEFT_DIR, whole=whole)
 
     started = time.monotonic()
     progress.phase("making the sandbox")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from pytest_autoexp.loading.code import code_files, code_folder
 from pytest_autoexp.masking.graft import Grafted, graft_elsewhere
@@ -27,6 +28,12 @@ MAX_NEW_MODULES = 100
 
 MAX_SOURCE_BYTES = 4 * 1024**2
 """Largest source file that is taken from an agent."""
+
+MAX_OTHER_FILES = 1000
+"""How many new files that are no Python modules are taken from an agent, to be shown."""
+
+MAX_OTHER_BYTES = 16 * 1024**2
+"""The same in bytes, all together."""
 
 MAX_DIFF_FILE_BYTES = 200_000
 """Largest file whose changes are shown line by line."""
@@ -67,26 +74,44 @@ def of_no_use(task: Task, transcript: str | None) -> Leave:
     Args:
         task: The task.
         transcript: The agent's record, if it names one, relative to the workspace.
+
+    Returns:
+        Says it of one tree: it counts what it lets out.
     """
     code = {f"{CODE_DIR}/{path}" for path in code_files(code_folder(task))}
     wanted = {*code, REPORT_FILE, posixpath.normpath(transcript or REPORT_FILE)}
+    others = others_bytes = 0
 
     def leave(path: str, size_bytes: int) -> str:
-        most_bytes = MAX_SOURCE_BYTES if path.endswith(".py") else MAX_DIFF_FILE_BYTES
-        if size_bytes <= most_bytes or path in wanted:
+        nonlocal others, others_bytes
+        is_module = path.endswith(".py")
+        most_bytes = MAX_SOURCE_BYTES if is_module else MAX_DIFF_FILE_BYTES
+        if path in wanted:
             return ""
-        return f"new file, larger than {most_bytes} bytes"
+        if size_bytes > most_bytes:
+            return f"new file, larger than {most_bytes} bytes"
+        if is_module:
+            return ""
+        # Files that are only shown must not take the place of those that count.
+        if others >= MAX_OTHER_FILES:
+            return f"more than {MAX_OTHER_FILES} files that are no Python modules"
+        if others_bytes + size_bytes > MAX_OTHER_BYTES:
+            return f"more than {MAX_OTHER_BYTES} bytes in files that are no Python modules"
+        others, others_bytes = others + 1, others_bytes + size_bytes
+        return ""
 
     return leave
 
 
 def missing(task: Task, masked: tuple[str, ...], left: Path) -> list[str]:
-    """The masked files that are not there, relative to the workspace."""
-    paths = (f"{CODE_DIR}/{path}" for path in functions_by_file(task, masked))
-    return [path for path in paths if not (left / path).exists()]
+    """The masked files and the report, as far as not there, relative to the workspace."""
+    paths = [f"{CODE_DIR}/{path}" for path in functions_by_file(task, masked)]
+    return [path for path in (*paths, REPORT_FILE) if not (left / path).exists()]
 
 
-def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Path) -> Solution:
+def read_solution(
+    task: Task, masked: tuple[str, ...], pristine: Path, left: Path, *, whole: bool = True
+) -> Solution:
     """Graft what counts of the agent's work into the pristine masked code.
 
     Args:
@@ -94,6 +119,7 @@ def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Pat
         masked: Targets of the masked functions.
         pristine: The masked code as the agent got it.
         left: The workspace as the agent left it, with regular files only.
+        whole: False if something of it did not come out.
 
     Returns:
         The solution; new modules are not yet checked against installed packages: see
@@ -103,34 +129,43 @@ def read_solution(task: Task, masked: tuple[str, ...], pristine: Path, left: Pat
     files: dict[str, bytes] = {}
     dropped: list[str] = []
     targets = functions_by_file(task, masked)
-    before = set(code_files(pristine))
+    known = _Known.of(code_files(pristine))
+    before = known.files
     overlaid = {path for overlay in task.overlays for path in code_files(overlay)}
-    modules = {".".join(_new_module(p, before).parts) for p in overlaid if p.endswith(".py")}
+    modules = {
+        ".".join(parts)
+        for path in overlaid
+        if path.endswith(".py")
+        for parts in (known.new_module(path), _module(path))
+    }
+    overlaid_names = {part for path in overlaid for part in _parts(path)}
     for path, functions in targets.items():
         own = (pristine / path).read_bytes()
         names = [function.name for function in functions]
         grafted = graft_elsewhere(own, _read(code / path), names)
-        if problem := modules and _names_overlay(path, grafted.source, own, modules):
+        if problem := modules and _names_overlay(path, grafted.source, own, modules, before):
             grafted = Grafted(own, (*grafted.dropped, f"all functions stay masked: {problem}"))
         files[path] = grafted.source
         dropped += [f"{path}: {line}" for line in grafted.dropped]
     after = set(code_files(code)) if code.is_dir() else set()
     for path in sorted(before - set(targets)):
-        if path not in after:
-            dropped.append(f"{path}: deleted")
-        elif (code / path).read_bytes() != (pristine / path).read_bytes():
-            dropped.append(f"{path}: changed")
+        if problem := _change(path, code, pristine, whole=whole):
+            dropped.append(f"{path}: {problem}")
+    looked_at = 0
     for path in sorted(after - before):
-        problem = _not_a_new_module(path, code, before, pristine)
-        problem = problem or _in_overlay(path, before, overlaid)
-        if not problem and modules:
-            problem = _names_overlay(path, (code / path).read_bytes(), b"", modules)
+        problem = _not_a_new_module(path, code, known, pristine)
+        if not problem and (new := known.new_name(path)) in overlaid_names:
+            problem = f"shadows {new} of a hidden experiment's overlay"
+        if not problem and looked_at >= MAX_NEW_MODULES:
+            problem = f"more than {MAX_NEW_MODULES} new modules"
+        if not problem:
+            looked_at += 1
+            source = (code / path).read_bytes()
+            problem = modules and _names_overlay(path, source, b"", modules, before)
         if problem:
             dropped.append(f"{path}: {problem}")
-        elif len(files) - len(targets) >= MAX_NEW_MODULES:
-            dropped.append(f"{path}: more than {MAX_NEW_MODULES} new modules")
         else:
-            files[path] = (code / path).read_bytes()
+            files[path] = source
     # What counts most comes first, so that no flood of other files cuts it off.
     diff = _diff(pristine, code, [*targets, *sorted((before | after) - set(targets))])
     return Solution(files, tuple(dropped), diff)
@@ -148,8 +183,8 @@ def without_shadowing(solution: Solution, pristine: Path, sandbox: Sandbox) -> S
     Raises:
         InfrastructureError: If the environment's Python cannot answer.
     """
-    known = set(code_files(pristine))
-    new = {path: _new_name(path, known) for path in solution.files if path not in known}
+    known = _Known.of(code_files(pristine))
+    new = {path: known.new_name(path) for path in solution.files if path not in known.files}
     if not new:
         return solution
     names = sorted(set(new.values()))
@@ -169,23 +204,75 @@ def without_shadowing(solution: Solution, pristine: Path, sandbox: Sandbox) -> S
     )
 
 
-def _not_a_new_module(path: str, code: Path, before: set[str], pristine: Path) -> str | None:
+@dataclass(frozen=True)
+class _Known:
+    """What the code has before the agent comes, listed once.
+
+    Attributes:
+        files: Paths of its files.
+        folders: Paths of its folders.
+        names: All parts of its modules' paths.
+    """
+
+    files: frozenset[str]
+    folders: frozenset[str]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, files: Iterable[str]) -> Self:
+        """That of a code base with such files."""
+        files = frozenset(files)
+        folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
+        names = {part for path in files if path.endswith(".py") for part in _parts(path)}
+        return cls(files, frozenset(folders), frozenset(names))
+
+    def new_module(self, path: str) -> tuple[str, ...]:
+        """A new file's path up to the first part that is not there yet, without suffix."""
+        for parent in reversed(PurePosixPath(path).parents):
+            if str(parent) not in self.folders:
+                return parent.parts
+        return _parts(path)
+
+    def new_name(self, path: str) -> str:
+        """That part: the name that the new file can be imported by."""
+        return self.new_module(path)[-1]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The parts of a file's path, the last without suffix."""
+    pure = PurePosixPath(path)
+    return (*pure.parts[:-1], pure.stem)  # with_suffix("") refuses some names, such as "..py"
+
+
+def _module(path: str) -> tuple[str, ...]:
+    """The parts of the name by which a Python file is imported from the root of the code."""
+    parts = _parts(path)
+    return parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
+
+
+def _change(path: str, code: Path, pristine: Path, *, whole: bool) -> str | None:
+    """What became of a file of the code; None if it is as it was."""
+    if not (code / path).is_file():
+        return "deleted" if whole else "deleted, or did not come out"
+    same = (code / path).read_bytes() == (pristine / path).read_bytes()
+    return None if same else "changed"
+
+
+def _not_a_new_module(path: str, code: Path, known: _Known, pristine: Path) -> str | None:
     """Why a file that the agent created does not count; None if it does."""
     if not path.endswith(".py"):
         return "new file that is no Python module"
-    pure = PurePosixPath(path).with_suffix("")
-    if replaced := [str(parent) for parent in pure.parents if str(parent) in before]:
+    pure = PurePosixPath(path)
+    if replaced := [str(parent) for parent in pure.parents if str(parent) in known.files]:
         return f"lies where the file {replaced[0]} is"
-    new = _new_name(path, before)
-    new_package = new != pure.name
-    parts = pure.parts[:-1] if new_package and pure.name == "__init__" else pure.parts
+    new, parts = known.new_name(path), _parts(path)
+    if parts[-1] == "__init__" != new:  # of a new package
+        parts = parts[:-1]
     if not all(part.isascii() and part.isidentifier() for part in parts):
         return "no importable module name"
     if new in _SPECIAL or any(part in _SPECIAL for part in parts):
         return "a name with a meaning of its own to Python or pytest"
-    modules = [PurePosixPath(old) for old in before if old.endswith(".py")]
-    known = {part for module in modules for part in module.with_suffix("").parts}
-    if new in known:
+    if new in known.names:
         return f"shadows {new} of the code base"
     package = pristine / pure.parent / "__init__.py"
     if package.is_file() and re.search(rb"\b" + new.encode() + rb"\b", package.read_bytes()):
@@ -196,33 +283,13 @@ def _not_a_new_module(path: str, code: Path, before: set[str], pristine: Path) -
     return None
 
 
-def _in_overlay(path: str, before: set[str], overlaid: set[str]) -> str | None:
-    """Why a new module would be in the way of hidden experiments' files; None if it is not."""
-    new = _new_name(path, before)
-    parts = {part for file in overlaid for part in PurePosixPath(file).with_suffix("").parts}
-    return f"shadows {new} of a hidden experiment's overlay" if new in parts else None
-
-
-def _names_overlay(path: str, source: bytes, before: bytes, modules: set[str]) -> str | None:
+def _names_overlay(
+    path: str, source: bytes, before: bytes, modules: set[str], code: Iterable[str]
+) -> str | None:
     """Why a file would take answers from hidden experiments' files; None if it does not say so."""
-    known = named_modules(path, before, modules)
-    named = [name for name in named_modules(path, source, modules) if name not in known]
+    known = named_modules(path, before, modules, code)
+    named = [name for name in named_modules(path, source, modules, code) if name not in known]
     return f"names {', '.join(named)} of a hidden experiment's overlay" if named else None
-
-
-def _new_name(path: str, before: set[str]) -> str:
-    """The first part of a new file's path that is not there yet: the name it can be imported by."""
-    return _new_module(path, before).name
-
-
-def _new_module(path: str, before: set[str]) -> PurePosixPath:
-    """A new file's path up to that part, without suffix."""
-    folders = {str(parent) for old in before for parent in PurePosixPath(old).parents}
-    pure = PurePosixPath(path)
-    for parent in reversed(pure.parents):
-        if str(parent) not in folders:
-            return parent
-    return pure.with_suffix("")
 
 
 def _read(file: Path) -> bytes | None:

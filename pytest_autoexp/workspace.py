@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_autoexp.loading.code import code_folder, copy_code
 from pytest_autoexp.masking.mask import mask
+from pytest_autoexp.masking.untrusted import MAX_CHARS, MAX_TOKENS
 from pytest_autoexp.model.task import Experiment, Function, MetricTree, Task
 from pytest_autoexp.model.trial import (
     CODE_DIR,
@@ -178,7 +179,8 @@ def _work(task: Task, trial: Trial) -> Iterator[str]:
         "under `if TYPE_CHECKING:`, imports and constants in a `try:` with `except ImportError:`;",
         "- new Python modules whose names no other module has.",
         "",
-        "Everything else is dropped, new methods in existing classes too.",
+        "Everything else is dropped, new methods in existing classes too, and whole files that "
+        f"grow by more than {MAX_CHARS:,} characters or {MAX_TOKENS:,} words and signs.",
         "",
     )
 

@@ -121,3 +121,27 @@ def test_a_name_of_the_overlay_counts_wherever_it_stands(
     file.write_text("")
     solution = read_solution(task, (MEAN,), tmp_path / "pristine", tmp_path / "left")
     assert (path in solution.files) is (path == "moments_of_mine/__init__.py")
+
+
+@pytest.mark.parametrize(
+    ("body", "counts"),
+    [
+        ("from exact_ref import mean as m; return m(values)", False),  # if toystats/ is on the path
+        ("return {'reference': sum(values)}['reference'] / len(values)", True),
+        ("import moments; return moments.mean(values)", True),  # the code has one
+        ("from smooth import Smoother; return Smoother", True),
+        ("from plain_ref import mean as m; return m(values)", False),
+    ],
+)
+def test_a_body_may_use_the_overlays_names_for_something_else(
+    task: Task, tmp_path: Path, body: str, counts: bool
+) -> None:
+    (task.folder / "hidden-tests" / "toystats").mkdir()
+    for path in ("toystats/exact_ref.py", "reference/smooth.py", "reference/plain_ref.py"):
+        (task.folder / "hidden-tests" / path).write_text(REFERENCE)
+    write_masked_code(task, (MEAN,), tmp_path / "pristine")
+    write_masked_code(task, (MEAN,), tmp_path / "left" / "code")
+    file = tmp_path / "left" / "code" / "toystats" / "moments.py"
+    file.write_text(file.read_text().replace("raise NotImplementedError", body))
+    solution = read_solution(task, (MEAN,), tmp_path / "pristine", tmp_path / "left")
+    assert (body.encode() in solution.files["toystats/moments.py"]) is counts

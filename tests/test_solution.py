@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from pytest_autoexp import solution as solution_module
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.task import Task
 from pytest_autoexp.sandbox.host.none import NoneSandbox
 from pytest_autoexp.sandbox.host.requirements import running_python
 from pytest_autoexp.solution import (
+    MAX_DIFF_FILE_BYTES,
     MAX_DIFF_FILE_LINES,
     MAX_NEW_MODULES,
+    MAX_OTHER_BYTES,
+    MAX_OTHER_FILES,
     Solution,
+    missing,
+    of_no_use,
     read_solution,
     without_shadowing,
 )
@@ -99,6 +105,10 @@ def test_a_new_module_and_package_count(bench: Bench, sandbox: NoneSandbox) -> N
         ("x.pth", "new file that is no Python module"),
         ("not-a-name.py", "no importable module name"),
         ("1x/__init__.py", "no importable module name"),
+        ("..py", "no importable module name"),
+        ("...py", "no importable module name"),
+        (".py/..py", "no importable module name"),
+        ("toystats/..py", "no importable module name"),
         ("toystats.py", "shadows toystats of the code base"),
         ("moments.py", "shadows moments of the code base"),
         ("main/__init__.py", "shadows main of the code base"),
@@ -196,6 +206,43 @@ def test_changed_and_deleted_files_are_dropped(bench: Bench) -> None:
     assert list(solution.files) == [MOMENTS]
 
 
+def test_of_a_tree_that_did_not_come_out_whole_a_file_that_lacks_may_not_be_deleted(
+    bench: Bench,
+) -> None:
+    (bench.code / "main.py").unlink()
+    solution = read_solution(bench.task, (MEAN,), bench.pristine, bench.left, whole=False)
+    assert solution.dropped == ("main.py: deleted, or did not come out",)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "taken", "why"),
+    [
+        (0, MAX_OTHER_FILES, "more than 1000 files that are no Python modules"),
+        (
+            MAX_DIFF_FILE_BYTES,
+            MAX_OTHER_BYTES // MAX_DIFF_FILE_BYTES,
+            "more than 16777216 bytes in files that are no Python modules",
+        ),
+    ],
+    ids=["many", "large"],
+)
+def test_files_that_are_only_shown_take_no_place_of_those_that_count(
+    bench: Bench, size_bytes: int, taken: int, why: str
+) -> None:
+    leave = of_no_use(bench.task, "./log.txt")
+    lines = [leave(f"code/a_out/{i}", size_bytes) for i in range(MAX_OTHER_FILES + 1)]
+    assert lines == [""] * taken + [why] * (MAX_OTHER_FILES + 1 - taken)
+    for path in ("code/main.py", "code/helper.py", "report.json", "log.txt"):
+        assert leave(path, MAX_DIFF_FILE_BYTES) == ""
+
+
+def test_the_masked_file_and_the_report_are_missed(bench: Bench) -> None:
+    (bench.code / "main.py").unlink()
+    assert missing(bench.task, (MEAN,), bench.left) == ["report.json"]
+    (bench.code / MOMENTS).unlink()
+    assert missing(bench.task, (MEAN,), bench.left) == [f"code/{MOMENTS}", "report.json"]
+
+
 def test_a_file_of_many_lines_is_not_compared_line_by_line(toy: Path, tmp_path: Path) -> None:
     (toy / "code" / "long.txt").write_text("1\n" * (MAX_DIFF_FILE_LINES + 1))
     bench = Bench(load_task(toy / "task.yaml"), tmp_path)
@@ -209,6 +256,20 @@ def test_more_modules_than_anyone_needs_are_dropped(bench: Bench) -> None:
     solution = bench.solution()
     assert len(solution.files) == MAX_NEW_MODULES + 1
     assert solution.dropped == (f"extra_{MAX_NEW_MODULES:04}.py: more than 100 new modules",)
+
+
+def test_modules_that_are_dropped_for_what_they_name_are_not_parsed_without_end(
+    overlaid: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solution_module, "MAX_NEW_MODULES", 2)
+    for name in "abc":
+        overlaid.write(f"extra_{name}.py", "import moments_ref\n")
+    named = "names moments_ref of a hidden experiment's overlay"
+    assert overlaid.solution().dropped == (
+        f"extra_a.py: {named}",
+        f"extra_b.py: {named}",
+        "extra_c.py: more than 2 new modules",
+    )
 
 
 @pytest.mark.parametrize("gone", ["code", "code/toystats", "code/toystats/moments.py"])

@@ -121,6 +121,7 @@ def test_instructions_name_files_commands_metrics_and_limits(task: Task) -> None
         "Metrics: `levels` (a list of 5).",
         "`AUTOEXP_METRICS`",
         "`report.json`",
+        "grow by more than 524,288 characters or 75,000 words",
         "You have 90 seconds, 1 step and 0.5 USD.",
     ):
         assert part in text

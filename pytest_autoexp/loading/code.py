@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from pytest_autoexp.loading.findings import Findings, quoted
 from pytest_autoexp.loading.git import checkout
 from pytest_autoexp.loading.targets import find_target_problems
-from pytest_autoexp.loading.yaml_lines import read_yaml
+from pytest_autoexp.loading.yaml_lines import parse_yaml, read_yaml
+from pytest_autoexp.model.errors import TaskError
 from pytest_autoexp.model.task import Task
 
 TASK_FILE = "task.yaml"
@@ -36,8 +37,8 @@ _SKIPPED_NAMES = {
 }
 _LEFT_BY_EDITORS = (".py~", ".py.bak", ".py.orig", ".py.rej", ".py.swp")  # not masked
 _SKIPPED_SUFFIXES = (".pyc", ".pyo", ".egg-info", *_LEFT_BY_EDITORS)
-_KEY = re.compile(rb"^(\w+)\s*:", re.MULTILINE)
-_TASK_KEYS = {b"schema", b"functions", b"experiments"}
+_KEY = re.compile(r"""(?:^|[{,])[ \t]*["']?(\w+)["']?[ \t]*:""", re.MULTILINE)
+_TASK_KEYS = {"schema", "functions", "experiments"}
 
 
 def code_folder(task: Task) -> Path:
@@ -116,8 +117,16 @@ def find_task_files(folder: Path, files: Iterable[str]) -> list[str]:
         f"{quoted(path)} in the code is a task, with its expected values; allowed: code without it"
         for path in files
         if PurePosixPath(path).name == TASK_FILE
-        and _TASK_KEYS.issubset(_KEY.findall((folder / path).read_bytes()))
+        and _TASK_KEYS.issubset(_keys((folder / path).read_bytes()))
     ]
+
+
+def _keys(raw: bytes) -> Collection[str]:
+    """Keys of a YAML mapping; of what cannot be read, all that look like keys."""
+    try:
+        return parse_yaml(raw, TASK_FILE).data
+    except TaskError:
+        return _KEY.findall(raw.decode("utf-8", "replace"))
 
 
 def copy_code(folder: Path, dest: Path) -> None:

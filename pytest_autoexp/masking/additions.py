@@ -1,11 +1,11 @@
-"""What an agent may add at module level: imports, functions, classes and constants.
+"""What an agent may add at module level: imports, functions, classes, constants, type aliases.
 
 An addition counts if it rebinds no name that the pristine file knows: none of the names
 that it binds is bound at module level there (in any way, ``global`` and ``:=`` included), is
 looked up from module level by any code there outside the masked bodies (so neither builtins
 that it uses nor names of a star import can be replaced), is a builtin, or is a dunder such
-as ``__getattr__``.  The names that an addition binds are those that it states, every name
-that it declares ``global`` and every target of ``:=`` in it.
+as ``__getattr__``.  What an addition binds, :func:`~pytest_autoexp.masking.bindings.bound_names`
+says.
 
 Two blocks count as a whole, by the same rule: ``if TYPE_CHECKING:`` with imports, and ``try:``
 with ``except ImportError:`` (or ``ModuleNotFoundError``) with imports and constants; neither
@@ -121,7 +121,9 @@ def _is_definition(node: cst.CSTNode) -> bool:
 
 
 def _is_constant(node: cst.CSTNode) -> bool:
-    """True for ``NAME = ...``, ``A = B = ...``, ``A, B = ...`` and ``NAME: T = ...``."""
+    """True for ``A = ...``, ``A = B = ...``, ``A, B = ...``, ``A: T = ...``, ``type A = ...``."""
+    if isinstance(node, cst.TypeAlias):
+        return True
     if isinstance(node, cst.AnnAssign):
         return node.value is not None and isinstance(node.target, cst.Name)
     if not isinstance(node, cst.Assign):

@@ -31,21 +31,22 @@ def suite(block: cst.BaseSuite) -> tuple[cst.CSTNode, ...]:
 
 
 def bound_names(node: cst.CSTNode) -> set[str]:
-    """Names that a statement may bind at module level; a superset in nested scopes."""
-    names = stated_names(node)
-    for inner in matchers.findall(node, matchers.NamedExpr() | matchers.NameItem()):
-        if isinstance(inner, cst.NamedExpr):
-            names |= set(_target_names(inner.target))
-        elif isinstance(inner, cst.NameItem):
-            names.add(identifier(inner.name))
-    return names
+    """Names that a statement may bind at module level.
+
+    These are those that it states, what it declares ``global`` anywhere, and targets of ``:=``
+    outside the bodies of functions, lambdas and classes: in comprehensions, default arguments,
+    decorators, annotations and bases, too.
+    """
+    inner = _Inner()
+    node.visit(inner)
+    return stated_names(node) | inner.names
 
 
 def stated_names(node: cst.CSTNode) -> set[str]:
     """Names that an import, a definition or an assignment binds, or those below ``if``, ``try``."""
     if isinstance(node, cst.Import | cst.ImportFrom):
         return {bound(alias) for alias in aliases(node)}
-    if isinstance(node, cst.FunctionDef | cst.ClassDef):
+    if isinstance(node, cst.FunctionDef | cst.ClassDef | cst.TypeAlias):
         return {identifier(node.name)}
     if isinstance(node, cst.Assign):
         return {name for target in node.targets for name in _target_names(target.target)}
@@ -99,6 +100,33 @@ def identifier(node: cst.Name) -> str:
 def imported_module(node: cst.ImportFrom) -> str:
     """Module of a ``from`` import, with its leading dots."""
     return "." * len(node.relative) + _dotted(node.module)
+
+
+class _Inner(cst.CSTVisitor):
+    """Collects what is bound at module level inside of a statement."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self._scopes = 0
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.NamedExpr) and not self._scopes:
+            self.names |= set(_target_names(node.target))
+        elif isinstance(node, cst.Global):
+            self.names |= {identifier(item.name) for item in node.names}
+        return True
+
+    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
+        self._scopes += _is_scope(node, attribute)
+
+    def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
+        self._scopes -= _is_scope(original_node, attribute)
+
+
+def _is_scope(node: cst.CSTNode, attribute: str) -> bool:
+    """True for what binds names of its own: the body of a function, a lambda or a class."""
+    return attribute == "body" and isinstance(node, cst.FunctionDef | cst.Lambda | cst.ClassDef)
 
 
 def _dotted(node: cst.BaseExpression | None) -> str:

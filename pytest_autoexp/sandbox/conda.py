@@ -75,7 +75,7 @@ def parse_conda(content: bytes) -> CondaFile:
         raise CondaFileError("has no list of dependencies")
     for item in dependencies:
         if not isinstance(item, str) and not _is_pip(item):
-            raise CondaFileError(f"has the dependency {reprlib.repr(item)}")
+            raise CondaFileError(f"has the dependency {_shown(item)}")
         for text in () if isinstance(item, str) else item["pip"]:
             if _PIP_FILE.match(text):
                 raise CondaFileError(f"has {text!r} for pip, a file that is not there then")
@@ -112,10 +112,10 @@ def _is_pip(item: Any) -> bool:
 def _variables(found: Any) -> dict[str, str]:
     """The environment variables, as text."""
     if not isinstance(found, dict):
-        raise CondaFileError(f"has the variables {reprlib.repr(found)}, no mapping")
+        raise CondaFileError(f"has the variables {_shown(found)}, no mapping")
     for name, value in found.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise CondaFileError(f"has the variable {reprlib.repr(name)}, no variable's name")
+            raise CondaFileError(f"has the variable {_shown(name)}, no variable's name")
         if name in _SET_HERE or name.startswith(_SET_HERE_PREFIXES):
             raise CondaFileError(
                 f"has the variable {name}, which the sandbox sets: set it in the commands instead"
@@ -123,7 +123,7 @@ def _variables(found: Any) -> dict[str, str]:
         is_text = isinstance(value, str) and value.isprintable()
         if not is_text and type(value) not in (int, float):
             raise CondaFileError(
-                f"has the variable {name} with {reprlib.repr(value)}, neither one line nor a number"
+                f"has the variable {name} with {_shown(value)}, neither one line nor a number"
             )
     return {name: str(value) for name, value in found.items()}
 
@@ -160,3 +160,8 @@ def _dotted(version: str) -> str:
         return f"{version[:2]}.{version[2]}"
     match = _VERSION.match(version)
     return match[0] if match else DEFAULT_CUDA
+
+
+def _shown(value: object) -> str:
+    """A value in a message; a few hundred bytes of YAML can be billions of values."""
+    return reprlib.repr(value)[:200]

@@ -11,16 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, cast
 
 from pytest_autoexp.model.errors import InfrastructureError
-from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, Leavings, is_long
+from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, MAX_SEEN_FACTOR, Leavings, is_long
 from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES, Leave, take_all
 
 SANDBOX_UID = 1000
 """Owner of everything in a packed tree: the user that commands run as in a container."""
 
 _CHUNK_BYTES = 1024 * 1024
-_STREAMED_FACTOR = 2
-"""A stream is given up after so many times the size limit, most of it skipped."""
-
 _REFUSED = "{}: only files, folders and links can be put into a sandbox; remove it"
 _MALFORMED = (tarfile.TarError, ValueError, ArithmeticError, LookupError)
 """What tarfile raises at headers that no tar writes, such as a map of holes made of letters."""
@@ -144,19 +141,23 @@ def unpack_checked(
     *,
     max_bytes: int = MAX_TREE_BYTES,
     max_files: int = MAX_TREE_FILES,
+    max_streamed_bytes: int = 2 * MAX_TREE_BYTES,
     leave: Leave = take_all,
 ) -> tuple[str, ...]:
     """Write the regular files and folders of an untrusted tar stream below a host folder.
 
     Each entry is checked before a byte of it is written: no absolute names, no ``..``, no
     links, no devices, nothing over the limits.  Names that appear twice keep the first
-    content.  Hard links become copies.  The stream may not be read to its end.
+    content.  Hard links become copies.  Empty folders come as long as half of the entries are
+    left for files.  The stream may not be read to its end.
 
     Args:
         stream: The tar stream, uncompressed.
         dest: Created if missing; must hold nothing that others may write.
-        max_bytes: Most bytes in all.
-        max_files: Most entries in all.
+        max_bytes: Most bytes that are written.
+        max_files: Most files and folders that are made.  The stream is given up after
+            :data:`~pytest_autoexp.sandbox.leavings.MAX_SEEN_FACTOR` times as many.
+        max_streamed_bytes: Most bytes of content in the stream, most of it skipped.
         leave: Says which files stay behind.
 
     Returns:
@@ -165,7 +166,7 @@ def unpack_checked(
     Raises:
         InfrastructureError: If the stream breaks off or the host cannot write.
     """
-    unpacking = _Unpacking(dest, max_bytes, max_files, leave)
+    unpacking = _Unpacking(dest, max_bytes, max_files, max_streamed_bytes, leave)
     try:
         dest.mkdir(parents=True, exist_ok=True)
         source = cast(IO[bytes], stream)
@@ -183,37 +184,39 @@ def unpack_checked(
 class _Unpacking:
     """The state of one unpacked stream."""
 
-    def __init__(self, dest: Path, max_bytes: int, max_files: int, leave: Leave) -> None:
+    def __init__(
+        self, dest: Path, max_bytes: int, max_files: int, max_streamed_bytes: int, leave: Leave
+    ) -> None:
         self._dest = dest
         self._why_left = leave
         self._max_bytes = max_bytes
         self._max_files = max_files
-        self._entries = 0
+        self._max_streamed_bytes = max_streamed_bytes
+        self._seen = 0
         self._streamed_bytes = 0
         self._written_bytes = 0
         self._files: dict[PurePosixPath, int] = {}
+        self._folders = {PurePosixPath()}
         self.left = Leavings()
 
     def take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
         """Write one entry, or note why not; False if the stream is to be given up."""
-        self._entries += 1
-        # Its size may be a lie: a sparse file's, or one below zero.
+        self._seen += 1
+        # Its size may be a lie: one below zero, or that of holes, which are not in the stream.
+        size = 0 if member.issparse() else member.size
         blocks_bytes = tar.offset - member.offset_data
-        self._streamed_bytes += max(0, member.size, blocks_bytes - tarfile.BLOCKSIZE + 1)
-        given_up = ""
-        if self._entries > self._max_files:
-            given_up = f"over {self._max_files} entries"
-        elif self._streamed_bytes > _STREAMED_FACTOR * self._max_bytes:
-            given_up = f"over {_STREAMED_FACTOR * self._max_bytes} bytes in the tree"
-        if given_up:
-            self._leave(member, f"it and all that follows it: {given_up}")
-            return False
+        self._streamed_bytes += max(0, size, blocks_bytes - tarfile.BLOCKSIZE + 1)
+        if self._seen > MAX_SEEN_FACTOR * self._max_files:
+            return self._cut(member, f"over {MAX_SEEN_FACTOR * self._max_files} entries")
+        if self._streamed_bytes > self._max_streamed_bytes:
+            return self._cut(member, f"over {self._max_streamed_bytes} bytes in the tree")
         name = PurePosixPath(member.name)
         if unfit := _unfit(name):
             self._leave(member, unfit)
         elif name.parts:
             try:
-                self._write(tar, member, name)
+                if not self._write(tar, member, name):
+                    return self._cut(member, f"over {self._max_files} entries")
             except (FileExistsError, NotADirectoryError):
                 self._leave(member, "its name is taken by another entry")
             except OSError as error:
@@ -222,11 +225,11 @@ class _Unpacking:
                 self._leave(member, "its name is too long here")
         return True
 
-    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, name: PurePosixPath) -> None:
-        target = self._dest / name
+    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, name: PurePosixPath) -> bool:
+        """Write an entry, or note why not; False if it is one too many."""
         if member.isdir():
-            target.mkdir(parents=True, exist_ok=True)
-            return
+            # Without this, folders could take the place of files; those make their own.
+            return self._made + 1 > self._max_files // 2 or self._make_folder(name)
         original = PurePosixPath(member.linkname) if member.islnk() else None
         if original in self._files:
             size = self._files[original]
@@ -234,17 +237,18 @@ class _Unpacking:
             size = member.size
         else:
             self._leave(member, _KINDS.get(member.type, "neither a file nor a folder"))
-            return
+            return True
         if why := self._why_left(str(name), size):
             self._leave(member, why)
-            return
+            return True
         if self._written_bytes + size > self._max_bytes:
             self._leave(member, f"the tree would be over {self._max_bytes} bytes")
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
+            return True
+        if not self._make_folder(name.parent) or self._made >= self._max_files:
+            return False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         mode = 0o755 if member.mode & 0o111 else 0o644
-        with os.fdopen(os.open(target, flags, mode), "wb") as out:
+        with os.fdopen(os.open(self._dest / name, flags, mode), "wb") as out:
             if original in self._files:
                 with (self._dest / original).open("rb") as content:
                     shutil.copyfileobj(content, out, _CHUNK_BYTES)
@@ -254,6 +258,26 @@ class _Unpacking:
                 shutil.copyfileobj(content_of_member, out, _CHUNK_BYTES)
         self._written_bytes += size
         self._files[name] = size
+        return True
+
+    @property
+    def _made(self) -> int:
+        """How many files and folders were made."""
+        return len(self._files) + len(self._folders) - 1
+
+    def _make_folder(self, name: PurePosixPath) -> bool:
+        """Make a folder and those above it; False if that is one too many."""
+        missing = [folder for folder in (name, *name.parents) if folder not in self._folders]
+        for folder in reversed(missing):
+            if self._made >= self._max_files:
+                return False
+            (self._dest / folder).mkdir(exist_ok=True)
+            self._folders.add(folder)
+        return True
+
+    def _cut(self, member: tarfile.TarInfo, reason: str) -> bool:
+        self.left.add_cut(member.name, f"it and all that follows it: {reason}")
+        return False
 
     def _leave(self, member: tarfile.TarInfo, reason: str) -> None:
         self.left.add(member.name, reason)

@@ -134,6 +134,7 @@ for number in range(1, 256):
     if bytes([number]) not in b"/.":
         os.mkdir(bytes([number]))
         open(bytes([number, 47, number]) + b"\\xff\\n.py", "w").close()
+open("..py", "w").close()
 sys.exit(3)
 """,
         "exit status 3",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from adversaries.cheating import WORKING, Arena, verdicts, writes
+from adversaries.cheating import FORGED, WORKING, Arena, verdicts, writes
 
+from pytest_autoexp import solution
 from pytest_autoexp.model.result import AgentResult
+from pytest_autoexp.sandbox.host import tree as host_tree
 from pytest_autoexp.sandbox.protocol import Sandbox
 from pytest_autoexp.solution import MAX_DIFF_FILE_BYTES, MAX_SOURCE_BYTES
 
@@ -15,6 +17,9 @@ LEFT = {
     "long module": f"truncate -s {MAX_SOURCE_BYTES + 1} a.py",
 }
 """By name of what is left, in the folder of the code."""
+
+HELPER = {"zz_helper.py": "def add(values):\n    return sum(values)\n"}
+HELPED = "from zz_helper import add\nreturn add(values) / len(values)"
 
 
 def test_what_counts_for_nothing_stays_behind(each_arena: Arena) -> None:
@@ -36,10 +41,24 @@ def test_what_counts_for_nothing_stays_behind(each_arena: Arena) -> None:
     ],
     ids=["holes", "hard-links", "many large"],
 )
-def test_tree_that_is_too_large_costs_nobody_the_masked_file(each_arena: Arena, fill: str) -> None:
-    result = each_arena.cheat(WORKING, command=fill)
+def test_tree_that_is_too_large_costs_nobody_what_counts(each_arena: Arena, fill: str) -> None:
+    result = each_arena.cheat(HELPED, files=HELPER, command=fill)
     assert verdicts(result) == [True, True]
     assert result.dropped
+
+
+def test_more_files_than_may_come_out_cost_nobody_what_counts(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solution, "MAX_OTHER_FILES", 20)
+    monkeypatch.setattr(host_tree, "MAX_TREE_FILES", 60)
+    fill = "mkdir a_out && cd a_out && touch $(seq 100) && mkdir $(seq 101 200)"
+    report = f"echo '{{\"moments\": {FORGED}}}' > ../report.json"
+    result = arena.cheat(HELPED, files=HELPER, command=f"{report}; {fill}")
+    assert verdicts(result) == [True, True]
+    assert result.reported_matches
+    assert "more than 20 files that are no Python modules" in "\n".join(result.dropped)
+    assert not [line for line in result.dropped if "deleted" in line]
 
 
 def test_record_that_an_agent_names_comes_out_however_long(arena: Arena) -> None:

@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
     _, name, *rest = arguments
     module, _, test = name.partition("::")
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    with atheris.instrument_imports(include=["pytest_autoexp"]):
+    with atheris.instrument_imports(include=["pytest_autoexp", "tarfile", "yaml"]):
         found = getattr(import_module(f"fuzz.{module}"), test)
     # Hypothesis makes the test's arguments from the bytes; of few bytes it makes none.
     options = ["-len_control=0", "-max_len=16384"]

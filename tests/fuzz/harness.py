@@ -1,11 +1,15 @@
 """How fuzz tests run: bounded and always the same, or at length where one asks for it.
 
-``AUTOEXP_FUZZ_EXAMPLES=100000`` tries so many inputs of each test, others every time; an input that
-takes longer than :data:`LONGEST_SEC` is a failure then, and is shown like any other.
+``AUTOEXP_FUZZ_EXAMPLES=100000`` tries so many inputs of each test, others every time.
+
+An input that takes longer than :data:`LONGEST_SEC` is a failure, and is shown like any other.
+Native code that does not come back, or crashes, ends the process: with its stack on standard
+error, and the input in a file of :data:`INPUTS`.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import math
 import os
@@ -14,37 +18,45 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 EXAMPLES = int(os.environ.get("AUTOEXP_FUZZ_EXAMPLES", "0"))
 """How many inputs of each test are tried; 0 for the bounded run."""
 
 BOUNDED_EXAMPLES = 200
-"""How many the bounded run tries."""
+"""How many the bounded run tries, unless they take long."""
 
 LONGEST_SEC = 60.0
 """What takes longer hangs, as far as one may tell."""
+
+KEPT = Path(__file__).parents[2] / ".hypothesis"
+"""What is kept of failures: at length, failing inputs, which the next run begins with."""
+
+INPUTS = KEPT / "fuzz"
+"""Here lies the input of each test that runs, and stays if the process dies of it."""
 
 T = TypeVar("T")
 
 
 def fuzz(
-    *strategies: st.SearchStrategy[Any], share: float = 1.0
+    *strategies: st.SearchStrategy[Any], bounded: int = BOUNDED_EXAMPLES, share: float = 1.0
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function of generated inputs a test.
 
     Args:
         strategies: What generates its arguments.
-        share: Part of the usual number of inputs, for those that take long.
+        bounded: How many inputs the bounded run tries.
+        share: Part of the inputs that are tried at length, where one takes a quarter of a second.
     """
     chosen = settings(
-        max_examples=max(1, math.ceil((EXAMPLES or BOUNDED_EXAMPLES) * share)),
+        max_examples=math.ceil(EXAMPLES * share) or bounded,
         derandomize=not EXAMPLES,
-        database=None,
+        database=DirectoryBasedExampleDatabase(KEPT / "examples") if EXAMPLES else None,
         deadline=None,
         print_blob=bool(EXAMPLES),
         suppress_health_check=list(HealthCheck),
@@ -52,23 +64,59 @@ def fuzz(
     return lambda test: chosen(given(*strategies)(_watched(test)))
 
 
-def _watched(test: Callable[..., None]) -> Callable[..., None]:
-    """The test, which fails at an input that takes too long: at length only, as it takes time."""
-    if not EXAMPLES:
-        return test
+_input: TextIO | None = None
+"""The file for inputs, while a test is watched."""
 
-    def give_up(*_: object) -> None:
-        pytest.fail(f"no end after {LONGEST_SEC:g} s")
+
+@contextmanager
+def watching(name: str, stderr: int) -> Iterator[None]:
+    """Watch over the inputs of a test: none may take too long.
+
+    It takes the kernel's timers, which cost nothing and reach native code too; so pytest-timeout
+    must not take signals beside it.
+
+    Args:
+        name: The test's name.
+        stderr: File descriptor for the stack of a process that has to end.
+    """
+    global _input  # noqa: PLW0603 - timers are the process's, too
+    INPUTS.mkdir(parents=True, exist_ok=True)
+    file = INPUTS / f"{name}-{os.getpid()}.txt"
+    before = signal.signal(signal.SIGALRM, _give_up)
+    faulthandler.register(signal.SIGPROF, stderr, chain=True)  # and the process ends
+    try:
+        with file.open("w", encoding="utf-8", errors="backslashreplace") as _input:
+            yield
+    finally:
+        _input = None
+        faulthandler.unregister(signal.SIGPROF)
+        signal.signal(signal.SIGALRM, before)
+    file.unlink()
+
+
+def _give_up(*_: object) -> None:
+    pytest.fail(f"no end after {LONGEST_SEC:g} s")
+
+
+def _watched(test: Callable[..., None]) -> Callable[..., None]:
+    """The test, which fails at an input that takes too long."""
 
     @functools.wraps(test)
     def watched(*args: Any, **kwargs: Any) -> None:
-        before = signal.signal(signal.SIGALRM, give_up)
-        signal.setitimer(signal.ITIMER_REAL, LONGEST_SEC)
+        if not _input:  # guided: the other fuzzer watches
+            return test(*args, **kwargs)
+        _input.seek(0)
+        _input.truncate()
+        _input.write(repr((args, kwargs)))
+        _input.flush()
+        # Again and again, as what raises in a callback may be lost.
+        signal.setitimer(signal.ITIMER_REAL, LONGEST_SEC, LONGEST_SEC / 10)
+        signal.setitimer(signal.ITIMER_PROF, 1.5 * LONGEST_SEC)
         try:
-            test(*args, **kwargs)
+            return test(*args, **kwargs)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     return watched
 

@@ -14,6 +14,7 @@ CLASSES = ["A", "Shape", "Ünit", "_B"]
 EXPRESSIONS = [
     *("1", "x", "[i for i in range(3)]", "lambda a, b=(1, 2): a", "{'a:b': 1}", "'#no comment'"),
     *("f'{x!r:>{9}}'", "{**x}", "not x", "x if x else y", '"""doc\n   string"""', "(1,\n 2)"),
+    *("(x)if(y)else(z)", "not(x)", "[x for(x)in(y)if(x)]", "(x)and(y)", "-(x)", "(x)not in(y)"),
     *("'''a\n\tb\n'''", "x[1:2, ...]", "'\\\\'", "b'\\x00'", "1e-3", "x @ y", "(z := 3)", "*x, y"),
 ]
 SIMPLE = [
@@ -27,7 +28,10 @@ SIMPLE = [
         "while 0: break",
     ),
 ]
-IN_FUNCTIONS = ["return", "return x  # why: so", "(yield)", "x = yield", "global mean"]
+IN_FUNCTIONS = [
+    *("return", "return x  # why: so", "(yield)", "x = yield", "global mean", "return[x]"),
+    *("return(x if y else z)", "return-x", "x = yield(y)"),
+]
 SIGNATURES = [
     *(
         "()",
@@ -122,6 +126,8 @@ class _Writer:
                 "", self.pick(['"""About."""', "from __future__ import annotations", "'a\\\nb'"])
             )
         self.block("", "", 0)
+        if not self.module.functions:
+            self.function("", "", 0)
         ends = self.draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]]))
         self.module.newlines = [self.pick(ends) for _ in self.module.lines]
         if self.chance(4) and self.code_end == len(self.module.lines):
@@ -222,5 +228,5 @@ def _is_deeper(line: str, indent: str) -> bool:
 
 @st.composite
 def modules(draw: st.DrawFn) -> Module:
-    """Modules that Python parses."""
+    """Modules that Python parses, with a function at least."""
     return _Writer(draw).whole()

@@ -271,7 +271,7 @@ def objects_in(stdout: str, names: Collection[str]) -> Iterator[dict[str, Any]]:
                             return
 
 
-@fuzz(experiments.flatmap(printed), share=0.5)
+@fuzz(experiments.flatmap(printed), bounded=100)
 def test_a_printed_object_passes_only_with_every_number_within_tolerance(
     given_: tuple[Experiment, str],
 ) -> None:

@@ -174,7 +174,7 @@ def test_what_is_appended_behind_a_torn_line_is_read_and_the_torn_one_is_kept(
         assert all(line in kept for line in before.split(b"\n"))
 
 
-@fuzz(files, st.booleans(), share=0.02)
+@fuzz(files, st.booleans(), bounded=4, share=0.02)
 def test_a_report_is_written_of_whatever_is_there(found: list[bytes | int], gold: bool) -> None:
     with scratch() as folder:
         write(folder, [0, 1, *found])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import stat
 import tarfile
+import tempfile
 from pathlib import Path
 
-from fuzz.harness import damaged, fuzz, often, scratch
+from fuzz.harness import damaged, fuzz, often
 from hypothesis import strategies as st
 
 from pytest_autoexp.model.errors import InfrastructureError
@@ -17,8 +19,9 @@ from pytest_autoexp.sandbox.tree import unpack_checked
 
 MAX_BYTES = 20_000
 MAX_FILES = 12
-OUTSIDE = "@"
-"""Stands for the folder around the destination, whose path is known only when it is made."""
+HOLDER = tempfile.TemporaryDirectory(prefix="fuzz-")
+AROUND = Path(HOLDER.name) / "around"
+"""The folder around the destination, made anew for every stream."""
 
 parts = st.sampled_from(
     ["a", "b", "c", "..", ".", "", "dest", "outside", "a\n", "\udcff", "é", "x" * 300]
@@ -26,10 +29,10 @@ parts = st.sampled_from(
 names = often(
     st.lists(parts, min_size=1, max_size=4).map("/".join),
     st.sampled_from(
-        ["/etc/x", "//x", f"{OUTSIDE}/outside/x", f"{OUTSIDE}/y", "a/" * 400 + "a", "C:\\x"]
+        ["/etc/x", "//x", f"{AROUND}/outside/x", f"{AROUND}/y", "a/" * 400 + "a", "C:\\x"]
     )
     | st.sampled_from(
-        ["a\0b", "../" * 30 + f"{OUTSIDE}/z", "a/../../outside/x", "./../y", "~/x", "-x"]
+        ["a\0b", "../" * 30 + f"{AROUND}/z", "a/../../outside/x", "./../y", "~/x", "-x"]
     ),
 )
 KINDS = [
@@ -76,20 +79,19 @@ def members(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
     return member, content
 
 
-def written(found: list[tuple[tarfile.TarInfo, bytes]], around: Path) -> bytes:
-    """A stream such as only an attacker would write."""
+@st.composite
+def streams(draw: st.DrawFn) -> bytes:
+    """Streams such as only an attacker would write; half of them are cut off or damaged."""
     out = io.BytesIO()
-    place = str(around)
-    for member, content in found:
-        member.name = member.name.replace(OUTSIDE, place)
-        member.linkname = member.linkname.replace(OUTSIDE, place)
-        headers = {key: value.replace(OUTSIDE, place) for key, value in member.pax_headers.items()}
-        member.pax_headers = headers
-        way = tarfile.PAX_FORMAT if headers else tarfile.GNU_FORMAT
+    for member, content in draw(st.lists(members(), min_size=1, max_size=15)):
+        way = tarfile.PAX_FORMAT if member.pax_headers else tarfile.GNU_FORMAT
         with contextlib.suppress(ValueError):  # a number that fits no field
             out.write(member.tobuf(way, "utf-8", "surrogateescape"))
             out.write(content + bytes(-len(content) % 512))
-    return out.getvalue() + bytes(1024)
+    whole = out.getvalue() + bytes(1024)
+    if draw(st.booleans()):
+        return whole
+    return draw(damaged(whole) | st.integers(0, len(whole)).map(lambda size: whole[:size]))
 
 
 def state(folder: Path, without: Path) -> dict[str, tuple[int, bytes]]:
@@ -101,31 +103,22 @@ def state(folder: Path, without: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-@fuzz(st.lists(members(), min_size=1, max_size=15), st.data(), st.booleans())
+@fuzz(streams())
 def test_a_stream_writes_nothing_but_files_and_folders_below_its_destination(
-    found: list[tuple[tarfile.TarInfo, bytes]], data: st.DataObject, whole: bool
+    content: bytes,
 ) -> None:
-    with scratch() as around:
-        dest, outside = around / "dest", around / "outside"
-        outside.mkdir()
-        outside.joinpath("x").write_bytes(b"as it was")
-        content = written(found, around)
-        if not whole:
-            content = data.draw(
-                damaged(content) | st.integers(0, len(content)).map(lambda n: content[:n])
-            )
-        before = state(around, dest)
-        with contextlib.suppress(InfrastructureError):
-            left = unpack_checked(
-                io.BytesIO(content), dest, max_bytes=MAX_BYTES, max_files=MAX_FILES
-            )
-            assert all(line.isprintable() for line in left)
-        assert state(around, dest) == before
-        paths = [Path(at, name) for at, folders, files in os.walk(dest) for name in folders + files]
-        modes = [path.lstat() for path in paths]
-        assert all(stat.S_ISREG(m.st_mode) or stat.S_ISDIR(m.st_mode) for m in modes)
-        assert all(
-            m.st_nlink == 1 and not m.st_mode & 0o7022 for m in modes if stat.S_ISREG(m.st_mode)
-        )
-        assert sum(m.st_size for m in modes if stat.S_ISREG(m.st_mode)) <= MAX_BYTES
-        assert sum(stat.S_ISREG(m.st_mode) for m in modes) <= MAX_FILES
+    shutil.rmtree(AROUND, ignore_errors=True)
+    dest, outside = AROUND / "dest", AROUND / "outside"
+    outside.mkdir(parents=True)
+    outside.joinpath("x").write_bytes(b"as it was")
+    before = state(AROUND, dest)
+    with contextlib.suppress(InfrastructureError):
+        left = unpack_checked(io.BytesIO(content), dest, max_bytes=MAX_BYTES, max_files=MAX_FILES)
+        assert all(line.isprintable() for line in left)
+    assert state(AROUND, dest) == before
+    paths = [Path(at, name) for at, folders, files in os.walk(dest) for name in folders + files]
+    modes = [path.lstat() for path in paths]
+    assert all(stat.S_ISREG(m.st_mode) or stat.S_ISDIR(m.st_mode) for m in modes)
+    assert all(m.st_nlink == 1 and not m.st_mode & 0o7022 for m in modes if stat.S_ISREG(m.st_mode))
+    assert sum(m.st_size for m in modes if stat.S_ISREG(m.st_mode)) <= MAX_BYTES
+    assert sum(stat.S_ISREG(m.st_mode) for m in modes) <= MAX_FILES

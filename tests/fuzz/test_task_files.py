@@ -189,12 +189,18 @@ def test_a_conda_environment_is_read_or_told_to_be_none(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["name: !!int ''", "name: !!bool x", "name: !!timestamp x", f"dependencies: {BOMB}"],
-    ids=["int", "bool", "timestamp", "bomb"],
+    [
+        *("name: !!int ''", "name: !!bool x", "name: !!timestamp x"),
+        *(f"dependencies: {BOMB}", f"dependencies: [{{a: {BOMB}}}]"),
+        f"dependencies: [python]\nvariables: {BOMB}",
+        f"dependencies: [python]\nvariables: {{a: {BOMB}}}",
+    ],
+    ids=["int", "bool", "timestamp", "bomb", "dependency", "variables", "variable"],
 )
 def test_a_conda_environment_of_yaml_tricks_is_told_to_be_none(text: str) -> None:
-    with pytest.raises(CondaFileError):
+    with pytest.raises(CondaFileError) as error:
         parse_conda(text.encode())
+    assert len(str(error.value)) < 2_000
 
 
 def test_what_is_damaged_is_right_before() -> None:

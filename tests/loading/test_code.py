@@ -9,6 +9,7 @@ from pytest_autoexp.loading.code import (
     code_folder,
     copy_code,
     find_link_problems,
+    find_task_files,
 )
 from pytest_autoexp.loading.loader import load_task
 from pytest_autoexp.model.errors import TaskError
@@ -100,6 +101,31 @@ def test_deep_trees(tmp_path):
         deep.mkdir()
     deep.joinpath("x").touch()
     assert code_files(tmp_path) == ["d/" * 300 + "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_task"),
+    [
+        ("schema: 1\nfunctions: []\nexperiments: []\n", True),
+        ("'schema': 1\n\"functions\" : []\n? experiments\n: []\n", True),
+        ("{schema: 1, 'functions': [],\n  experiments: []}", True),
+        ("schema: 1\rfunctions: []\rexperiments: []\r", True),
+        ("a: {schema: 1, functions: [], experiments: []}", False),
+        ("schema: 1\nfunctions: |\n  experiments:\n", False),
+        ("", False),
+        # What cannot be read:
+        ("schema: 1\nfunctions: [\nexperiments: []\n", True),
+        ("--- {schema: 1, \"functions\": [], 'experiments' : []}\n---\n", True),
+        ("schema: \xff\0\nfunctions: []\nexperiments: []\n", True),
+        ("a: 1\n---\nschema: 1\n", False),
+    ],
+)
+def test_files_with_expected_values(tmp_path, text, is_task):
+    (tmp_path / "sub").mkdir()
+    for name in ("sub/task.yaml", "sub/other.yaml"):
+        (tmp_path / name).write_bytes(text.encode("latin-1"))
+    found = find_task_files(tmp_path, code_files(tmp_path))
+    assert [line.partition(" in the code")[0] for line in found] == ['"sub/task.yaml"'] * is_task
 
 
 def test_copy_holds_the_files_of_the_code_and_no_links(tree, tmp_path):

@@ -29,6 +29,16 @@ def parts(code):
         ("if x: import a; b = 1", "a b"),
         ("try: import a\nexcept x as e:\n    if y:\n        a = c = 1", "a c e"),
         ("for a in b: c = 1", ""),
+        ("type A[B] = list[C]", "A"),
+        ("def a(x):\n    while (b := x):\n        c = [d := 1 for e in x]", "a"),
+        ("def a():\n    b = 1\n    def c(d=(e := 1)):\n        nonlocal b", "a"),
+        ("def a():\n    global b\n    return (b := 1)", "a b"),
+        ("@(a := x)\ndef b(c: (d := 1) = (e := 2), *, f=(g := 3)) -> (h := 4): 5", "a b d e g h"),
+        ("@(a := x)\nclass b((c := 1), metaclass=(d := 2)):\n    e = (f := 3)", "a b c d"),
+        ("class a:\n    def b(self, c=(d := 1)): return (e := 2)\n    global f", "a f"),
+        ("a = lambda b=(c := 1), *, d=(e := 2): (f := 3)", "a c e"),
+        ("a = [(b := c) for c in {(d := 1) for e in f} if (g := 2)]", "a b d g"),
+        ("a: (b := 1) = (lambda: [c := 2 for d in e])", "a b"),
     ],
 )
 def test_bound_names(code, names):

@@ -198,7 +198,11 @@ def test_hard_links_count_against_the_size_limit(tmp_path: Path) -> None:
     ("limits", "came", "line"),
     [
         ({"max_files": 3}, 3, "'3': it and all that follows it: over 3 entries"),
-        ({"max_bytes": 10}, 1, "'2': it and all that follows it: over 20 bytes in the tree"),
+        (
+            {"max_bytes": 10, "max_streamed_bytes": 20},
+            1,
+            "'2': it and all that follows it: over 20 bytes in the tree",
+        ),
     ],
 )
 def test_endless_stream_is_given_up(
@@ -209,6 +213,32 @@ def test_endless_stream_is_given_up(
     assert left[-1] == line
     assert len(tree(tmp_path)) == came
     assert stream.tell() < len(stream.getvalue())
+
+
+def test_what_stays_behind_takes_no_place_of_what_comes(tmp_path: Path) -> None:
+    others = [entry(f"a{i}") for i in range(20)]
+    folders = [entry(f"b{i}", tarfile.DIRTYPE) for i in range(9)]
+    stream = archive(*others, *folders, entry("c/d.py"), content=b"x" * 40)
+    left = unpack_checked(
+        stream,
+        tmp_path,
+        max_bytes=40,
+        max_files=4,
+        leave=lambda path, _: "" if path.endswith(".py") else "new",
+    )
+    assert left == tuple(f"'a{i}': new" for i in range(20))
+    assert tree(tmp_path) == {"b0": None, "b1": None, "c": None, "c/d.py": b"x" * 40}
+
+
+def test_folders_of_files_count_against_the_limit(tmp_path: Path) -> None:
+    left = unpack_checked(archive(entry("a/b/c"), entry("d/e")), tmp_path, max_files=4)
+    assert left == ("'d/e': it and all that follows it: over 4 entries",)
+
+
+def test_looking_at_what_stays_behind_has_an_end_that_is_always_told(tmp_path: Path) -> None:
+    pipes = [entry(f"p{i}", tarfile.FIFOTYPE) for i in range(151)]
+    left = unpack_checked(archive(*pipes), tmp_path, max_files=15)
+    assert left[-2:] == ("and 50 more", "'p150': it and all that follows it: over 150 entries")
 
 
 def test_many_entries_that_stay_behind_are_summed_up(tmp_path: Path) -> None:

@@ -49,11 +49,13 @@ cd -- "$0" && chmod -R u+rwX . 2>/dev/null
 find . -mindepth 1 -maxdepth 1 -exec rm -rf -- {{}} + && exec tar -x -f -
 """
 # No component of the path may be a link, so where it leads must be what it says.
+# Holes of files need not be in the stream, if this tar knows of that.
 _PACK = f"""
 {_OPEN}
 cd -- "$0" 2>/dev/null || exit {_NOT_THERE}
 [ "$(pwd -P)" = "$0" ] || {{ echo "$0: a symbolic link" >&2; exit {_NOT_THERE}; }}
 chmod -R u+rX . 2>/dev/null
+case "$(tar --version 2>/dev/null)" in *GNU*) exec tar -c -S -f - .;; esac
 exec tar -c -f - .
 """
 _READ = f"""
@@ -185,8 +187,14 @@ class DockerSandbox(Sandbox):
             dest.mkdir(parents=True, exist_ok=True)
             if not output.at_end():
                 # Holes in a file are no content there; here they would be.
-                most_bytes = min(MAX_TREE_BYTES, self._settings.workspace_bytes)
-                left = unpack_checked(output, dest, max_bytes=most_bytes, leave=leave)
+                held_bytes = self._settings.workspace_bytes
+                left = unpack_checked(
+                    output,
+                    dest,
+                    max_bytes=min(MAX_TREE_BYTES, held_bytes),
+                    max_streamed_bytes=2 * held_bytes,
+                    leave=leave,
+                )
                 output.read(_TAIL_BYTES)
             if process.ended:  # or it is over a limit, and ended by us
                 self._check_own(process, failed)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from pytest_autoexp.model.errors import InfrastructureError
 from pytest_autoexp.sandbox.folder import make_real_folder, remove_tree
-from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, Leavings, is_long
+from pytest_autoexp.sandbox.leavings import MAX_PATH_BYTES, MAX_SEEN_FACTOR, Leavings, is_long
 from pytest_autoexp.sandbox.protocol import MAX_TREE_BYTES, MAX_TREE_FILES, Leave, take_all
 from pytest_autoexp.sandbox.tree import check_source
 
@@ -67,6 +66,8 @@ def get_tree(
 ) -> tuple[str, ...]:
     """Copy a folder to ``dest`` (created): regular files and folders, within bounds.
 
+    Empty folders come as long as half of the entries are left for files.
+
     Args:
         root: Descriptor of the folder that ``parts`` starts from.
         parts: The way to the folder; nothing is copied if there is no such folder.
@@ -80,13 +81,13 @@ def get_tree(
     Raises:
         InfrastructureError: If ``dest`` cannot be written.
     """
-    copier = _Copier(max_bytes, leave)
+    copier = _Copier(dest, max_bytes, leave)
     try:
         dest.mkdir(parents=True, exist_ok=True)
         source = _open_way(root, parts)
         if source is not None:
             try:
-                copier.copy_folder(source, os.open(dest, _FOLDER_FLAGS), PurePosixPath())
+                copier.copy_folder(source, PurePosixPath())
             finally:
                 os.close(source)
     except OSError as error:
@@ -109,29 +110,35 @@ def read_file(root: int, parts: tuple[str, ...], max_bytes: int) -> bytes | None
 
 
 class _Copier:
-    """Copies a tree from descriptor to descriptor and counts what it took."""
+    """Copies a tree from a descriptor to a folder of ours and counts what it took."""
 
-    def __init__(self, max_bytes: int, leave: Leave) -> None:
+    def __init__(self, dest: Path, max_bytes: int, leave: Leave) -> None:
         self.left = Leavings()
+        self._dest = dest
         self._why_left = leave
         self._max_bytes = self._bytes_left = max_bytes
         self._entries_left = MAX_TREE_FILES
+        self._seen_left = MAX_SEEN_FACTOR * MAX_TREE_FILES
+        self._folders = {PurePosixPath()}
+        self._given_up = False
 
-    def copy_folder(self, source: int, dest: int, shown: PurePosixPath) -> None:
-        """Copy what is in ``source``; closes ``dest``."""
-        try:
-            with os.scandir(source) as entries:
-                names = sorted(e.name for e in islice(entries, self._entries_left + 1))
-            for name in names:
-                if self._entries_left == 0:
-                    self._leave(shown / name, f"more than {MAX_TREE_FILES} entries")
-                    return
-                self._entries_left -= 1
-                self._copy_entry(source, dest, shown / name)
-        finally:
-            os.close(dest)
+    def copy_folder(self, source: int, shown: PurePosixPath) -> None:
+        """Copy what is in ``source``."""
+        # Without this, folders could take the place of files; those make their own.
+        if self._entries_left > MAX_TREE_FILES // 2:
+            self._make_folder(shown)
+        with os.scandir(source) as entries:
+            names = sorted(e.name for e in islice(entries, self._seen_left + 1))
+        for name in names:
+            if self._given_up:
+                return
+            if self._seen_left == 0:
+                self._give_up(shown / name, MAX_SEEN_FACTOR * MAX_TREE_FILES)
+                return
+            self._seen_left -= 1
+            self._copy_entry(source, shown / name)
 
-    def _copy_entry(self, source: int, dest: int, shown: PurePosixPath) -> None:
+    def _copy_entry(self, source: int, shown: PurePosixPath) -> None:
         try:
             mode = os.stat(shown.name, dir_fd=source, follow_symlinks=False).st_mode
             if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
@@ -149,16 +156,12 @@ class _Copier:
             self._leave(shown, f"cannot be read ({error.strerror})")
             return
         try:
-            if stat.S_ISDIR(mode):
-                with suppress(FileExistsError):
-                    os.mkdir(shown.name, dir_fd=dest)
-                self.copy_folder(entry, _open_folder(dest, shown.name), shown)
-            else:
-                self._copy_file(entry, dest, shown)
+            copy_it = self.copy_folder if stat.S_ISDIR(mode) else self._copy_file
+            copy_it(entry, shown)
         finally:
             os.close(entry)
 
-    def _copy_file(self, source: int, dest: int, shown: PurePosixPath) -> None:
+    def _copy_file(self, source: int, shown: PurePosixPath) -> None:
         info = os.fstat(source)
         if why := self._why_left(str(shown), info.st_size):
             self._leave(shown, why)
@@ -166,9 +169,13 @@ class _Copier:
         if info.st_size > self._bytes_left:
             self._leave(shown, f"the tree is larger than {self._max_bytes} bytes")
             return
+        if not self._make_folder(shown.parent) or self._entries_left == 0:
+            self._give_up(shown, MAX_TREE_FILES)
+            return
+        self._entries_left -= 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         mode = 0o755 if info.st_mode & stat.S_IXUSR else 0o644
-        with os.fdopen(os.open(shown.name, flags, mode, dir_fd=dest), "wb", 0) as target:
+        with os.fdopen(os.open(self._dest / shown, flags, mode), "wb", 0) as target:
             while self._bytes_left > 0:
                 try:
                     chunk = os.read(source, min(_CHUNK_BYTES, self._bytes_left))
@@ -178,6 +185,21 @@ class _Copier:
                 if not chunk:
                     return
                 self._bytes_left -= target.write(chunk) or 0
+
+    def _make_folder(self, shown: PurePosixPath) -> bool:
+        """Make a folder and those above it; False if that is one too many."""
+        missing = [folder for folder in (shown, *shown.parents) if folder not in self._folders]
+        for folder in reversed(missing):
+            if self._entries_left == 0:
+                return False
+            (self._dest / folder).mkdir(exist_ok=True)
+            self._folders.add(folder)
+            self._entries_left -= 1
+        return True
+
+    def _give_up(self, shown: PurePosixPath, most: int) -> None:
+        self._given_up = True
+        self.left.add_cut(str(shown), f"more than {most} entries")
 
     def _leave(self, shown: PurePosixPath, reason: str) -> None:
         self.left.add(str(shown), reason)

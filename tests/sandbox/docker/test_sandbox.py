@@ -442,10 +442,10 @@ def test_tree_over_the_limit_leaves_the_container_usable(
     from pytest_autoexp.sandbox.docker import sandbox as docker
 
     def limited(stream: tree.Readable, dest: Path, **others: Any) -> tuple[str, ...]:
-        return tree.unpack_checked(stream, dest, **others | {"max_bytes": MIB})
+        return tree.unpack_checked(stream, dest, **others | {"max_streamed_bytes": 2 * MIB})
 
     monkeypatch.setattr(docker, "unpack_checked", limited)
-    sh(box, "mkdir -p big; for i in 1 2 3 4 5 6 7 8; do truncate -s 900K big/$i; done")
+    sh(box, "mkdir -p big; for i in 1 2 3 4 5 6 7 8; do head -c 900K /dev/zero > big/$i; done")
     (*_, last) = box.get(tmp_path / "dest", "big")
     assert "it and all that follows it" in last
     assert sh(box, "rm -r big; echo usable").stdout == "usable\n"

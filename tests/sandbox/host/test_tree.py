@@ -140,6 +140,36 @@ class TestGet:
         assert tree(tmp_path / "dest") == {"a/1": "", "a/2": ""}
         assert left == ("'b': more than 3 entries",)
 
+    def test_what_stays_behind_takes_no_place_of_what_comes(
+        self, root: Path, descriptor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(host_tree, "MAX_TREE_FILES", 4)
+        for number in range(9):
+            (root / "w" / f"a{number}").touch()
+            (root / "w" / f"b{number}").mkdir()
+        (root / "w" / "c").mkdir()
+        (root / "w" / "c" / "d.py").touch()
+        left = get_tree(
+            descriptor,
+            ("w",),
+            tmp_path / "dest",
+            leave=lambda path, _: "" if path.endswith(".py") else "new",
+        )
+        assert left == tuple(f"'a{number}': new" for number in range(9))
+        assert tree(tmp_path / "dest") == {"b0": "/", "b1": "/", "c/d.py": ""}
+
+    def test_looking_at_what_stays_behind_has_an_end_that_is_always_told(
+        self, root: Path, descriptor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(host_tree, "MAX_TREE_FILES", 15)
+        (root / "w" / "a").mkdir()
+        for number in range(150):
+            (root / "w" / "a" / f"{number:03}").symlink_to("/etc")
+        (root / "w" / "b").touch()
+        left = get_tree(descriptor, ("w",), tmp_path / "dest")
+        assert left[-2:] == ("and 49 more", "'a/149': more than 150 entries")
+        assert tree(tmp_path / "dest") == {"a": "/"}
+
     def test_thousands_of_levels_stay_behind(
         self, root: Path, descriptor: int, tmp_path: Path
     ) -> None:
