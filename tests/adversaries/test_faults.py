@@ -416,7 +416,7 @@ def test_network_proxy_that_is_killed_is_an_error_of_its_trial_alone(
         (project / "asks.yaml").write_text(ASKS.replace("ADDRESS", f"http://localhost:{port}/x"))
         args = ["--sandbox=docker", f"-oautoexp_base_image={base_image}"]
         args.append(f"-oautoexp_network=localhost:{port}")
-        said = f"proxy for ini autoexp_network = localhost:{port} was killed while it was in use"
+        said = f"the proxy for ini autoexp_network = localhost:{port} was killed while it was in"
         check_that_only_the_first_attempt_is_lost(project, tmp_path / "tmp", args, said)
 
 
