@@ -25,7 +25,7 @@ from pytest_autoexp.verify import metric_leaves
 ROOT = Path(__file__).parents[2]
 LOADED = [load_task(file) for file in sorted((ROOT / "tasks").glob("*/task.yaml"))]
 TASKS = [task.id for task in LOADED if not task.variant]
-IN_CONTAINERS = ["alibi", "exposure-fairness", "orthogonal-features", "rocket"]
+IN_CONTAINERS = ["alibi", "exposure-fairness", "rocket"]
 """One for each of the suite's kinds of environment: PyTorch, data of a package, and so on."""
 EMBEDDED = "none" if bubblewrap_problem() else "local"
 
