@@ -131,19 +131,12 @@ def read_solution(
     targets = functions_by_file(task, masked)
     known = _Known.of(code_files(pristine))
     before = known.files
-    overlaid = {path for overlay in task.overlays for path in code_files(overlay)}
-    modules = {
-        ".".join(parts)
-        for path in overlaid
-        if path.endswith(".py")
-        for parts in (known.new_module(path), _module(path))
-    }
-    overlaid_names = {part for path in overlaid for part in _parts(path)}
+    overlaid = _Overlaid.of(task, known)
     for path, functions in targets.items():
         own = (pristine / path).read_bytes()
         names = [function.name for function in functions]
         grafted = graft_elsewhere(own, _read(code / path), names)
-        if problem := modules and _names_overlay(path, grafted.source, own, modules, before):
+        if problem := overlaid.named(path, grafted.source, own):
             grafted = Grafted(own, (*grafted.dropped, f"all functions stay masked: {problem}"))
         files[path] = grafted.source
         dropped += [f"{path}: {line}" for line in grafted.dropped]
@@ -151,21 +144,9 @@ def read_solution(
     for path in sorted(before - set(targets)):
         if problem := _change(path, code, pristine, whole=whole):
             dropped.append(f"{path}: {problem}")
-    looked_at = 0
-    for path in sorted(after - before):
-        problem = _not_a_new_module(path, code, known, pristine)
-        if not problem and (new := known.new_name(path)) in overlaid_names:
-            problem = f"shadows {new} of a hidden experiment's overlay"
-        if not problem and looked_at >= MAX_NEW_MODULES:
-            problem = f"more than {MAX_NEW_MODULES} new modules"
-        if not problem:
-            looked_at += 1
-            source = (code / path).read_bytes()
-            problem = modules and _names_overlay(path, source, b"", modules, before)
-        if problem:
-            dropped.append(f"{path}: {problem}")
-        else:
-            files[path] = source
+    accepted, refused = _new_modules(sorted(after - before), code, known, pristine, overlaid)
+    files |= accepted
+    dropped += refused
     # What counts most comes first, so that no flood of other files cuts it off.
     diff = _diff(pristine, code, [*targets, *sorted((before | after) - set(targets))])
     return Solution(files, tuple(dropped), diff)
@@ -244,6 +225,67 @@ def _parts(path: str) -> tuple[str, ...]:
     return (*pure.parts[:-1], pure.stem)  # with_suffix("") refuses some names, such as "..py"
 
 
+def _new_modules(
+    paths: Iterable[str], code: Path, known: _Known, pristine: Path, overlaid: _Overlaid
+) -> tuple[dict[str, bytes], list[str]]:
+    """The new files that count, by path, and a line for each that does not."""
+    files: dict[str, bytes] = {}
+    dropped: list[str] = []
+    looked_at = 0
+    for path in paths:
+        problem = _not_a_new_module(path, code, known, pristine)
+        if not problem and (new := known.new_name(path)) in overlaid.names:
+            problem = f"shadows {new} of a hidden experiment's overlay"
+        if not problem and looked_at >= MAX_NEW_MODULES:
+            problem = f"more than {MAX_NEW_MODULES} new modules"
+        if not problem:
+            looked_at += 1
+            source = (code / path).read_bytes()
+            problem = overlaid.named(path, source, b"")
+        if problem:
+            dropped.append(f"{path}: {problem}")
+        else:
+            files[path] = source
+    return files, dropped
+
+
+@dataclass(frozen=True)
+class _Overlaid:
+    """What the overlays of hidden experiments have, beside the code.
+
+    Attributes:
+        modules: Dotted names of their modules.
+        names: All parts of their files' paths.
+        code: Paths of the code's own files.
+    """
+
+    modules: frozenset[str]
+    names: frozenset[str]
+    code: frozenset[str]
+
+    @classmethod
+    def of(cls, task: Task, known: _Known) -> Self:
+        """Those of a task."""
+        paths = {path for overlay in task.overlays for path in code_files(overlay)}
+        modules = {
+            ".".join(parts)
+            for path in paths
+            if path.endswith(".py")
+            for parts in (known.new_module(path), _module(path))
+        }
+        names = {part for path in paths for part in _parts(path)}
+        return cls(frozenset(modules), frozenset(names), known.files)
+
+    def named(self, path: str, source: bytes, before: bytes) -> str | None:
+        """Why a file would take answers from them; None if it does not say so."""
+        if not self.modules:
+            return None
+        known = named_modules(path, before, self.modules, self.code)
+        said = named_modules(path, source, self.modules, self.code)
+        named = [name for name in said if name not in known]
+        return f"names {', '.join(named)} of a hidden experiment's overlay" if named else None
+
+
 def _module(path: str) -> tuple[str, ...]:
     """The parts of the name by which a Python file is imported from the root of the code."""
     parts = _parts(path)
@@ -281,15 +323,6 @@ def _not_a_new_module(path: str, code: Path, known: _Known, pristine: Path) -> s
     if source is None:
         return f"larger than {MAX_SOURCE_BYTES} bytes"
     return None
-
-
-def _names_overlay(
-    path: str, source: bytes, before: bytes, modules: set[str], code: Iterable[str]
-) -> str | None:
-    """Why a file would take answers from hidden experiments' files; None if it does not say so."""
-    known = named_modules(path, before, modules, code)
-    named = [name for name in named_modules(path, source, modules, code) if name not in known]
-    return f"names {', '.join(named)} of a hidden experiment's overlay" if named else None
 
 
 def _read(file: Path) -> bytes | None:
